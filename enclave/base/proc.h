@@ -1,0 +1,39 @@
+/*
+ * proc - facts about another process, from the kernel
+ *
+ * Source: proc(5): /proc/PID/stat fields; proc_pid_stat.
+ */
+#ifndef TAZ_BASE_PROC_H
+#define TAZ_BASE_PROC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc_stat {
+	pid_t pid;
+	pid_t ppid;	/* 0 for the first process of the namespace */
+	pid_t sid;	/* session leader (setsid) */
+	int tty_nr;	/* controlling terminal, 0 for none */
+	char state;	/* 'Z', 'X': dead */
+	uint64_t start; /* clock ticks since boot: with pid, names one process for ever */
+};
+
+/* proc_open - an O_PATH directory of /proc/PID that goes stale when it dies; or -errno (-ENOENT) */
+int proc_open(pid_t pid);
+
+/*
+ * proc_stat_read - read stat below a descriptor of proc_open()
+ * Returns 0, -ESRCH when that process is gone, -EBADMSG when the text is not what proc(5) says.
+ */
+int proc_stat_read(int procfd, struct proc_stat *ret);
+
+/* proc_stat_parse - the parser alone; the command's name may hold any byte. 0 or -EBADMSG. */
+int proc_stat_parse(const char *text, struct proc_stat *ret);
+
+/*
+ * proc_tgid - the process that a thread belongs to
+ * Returns its pid, or -ESRCH when the thread is gone.
+ */
+pid_t proc_tgid(pid_t tid);
+
+#endif

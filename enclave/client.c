@@ -1,0 +1,139 @@
+#include "enclave/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/msg.h"
+
+static const char *const why_text[] = {
+	[WHY_NO_VAULT] = "there is no vault yet; make one with --create",
+	[WHY_WRONG_PASSPHRASE] = "wrong passphrase",
+	[WHY_DAMAGED] = "the sealed vault is damaged: it is cut short or cannot be read; "
+			"restore the file from a copy",
+	[WHY_TAMPERED] = "the sealed vault was changed by someone without its key; it is not "
+			 "opened; restore the file from a copy",
+	[WHY_BUSY] = "another unlock or lock is under way; try again in a moment",
+	[WHY_LOCKED] = "the vault is locked; open a session first ('enclave unlock')",
+	[WHY_NOT_YOURS] = "only the vault's owner may do that, on a directory of its own",
+	[WHY_NO_TERMINAL] = "there is no terminal whose shell could become the session",
+	[WHY_KERNEL] = "the kernel refused a part of the vault's stack; "
+		       "'tazlaunch status' and the workshop's log say which",
+	[WHY_NOT_SAVED] = "locked, but the sealed file could not be written; the ciphertext stays "
+			  "in RAM: make room, then 'enclave save'",
+	[WHY_HEADER] = "the vault's LUKS2 header asks for weaker protection than taz accepts; it "
+		       "is not opened; restore the file from a copy",
+};
+
+const char *client_why(enum proto_why why)
+{
+	return (size_t)why < sizeof(why_text) / sizeof(*why_text) ? why_text[why] : NULL;
+}
+
+/* Sends @req and waits for one answer of exactly @size bytes that begins with @op, or a res_done.
+ */
+static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, void *res,
+	       size_t size, struct res_done *done)
+{
+	union {
+		uint32_t op;
+		struct res_done done;
+		struct res_status status;
+		struct res_seal_to seal;
+		struct res_lock lock;
+	} buf;
+	ssize_t n;
+	int r = msg_send(sock, req, req_size, &fd, fd >= 0 ? 1 : 0);
+
+	if (r < 0)
+		return r;
+	n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
+	if (n <= 0)
+		return n < 0 ? (int)n : -ECONNRESET;
+	if (buf.op == RES_DONE && n == sizeof(buf.done)) {
+		*done = buf.done;
+		if (op != RES_DONE)
+			return buf.done.err < 0 ? buf.done.err : -EBADMSG;
+		return buf.done.err;
+	}
+	if (buf.op != op || (size_t)n != size)
+		return -EBADMSG;
+	memcpy(res, &buf, size);
+	return 0;
+}
+
+static int call(uint32_t op, int fd, uint32_t res_op, void *res, size_t size, struct res_done *done)
+{
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	struct req_plain req = { .op = op };
+
+	if (sock < 0)
+		return sock;
+	return ask(sock, &req, sizeof(req), fd, res_op, res, size, done);
+}
+
+int client_status(struct res_status *ret)
+{
+	struct res_done done = { 0 };
+
+	return call(REQ_STATUS, -EBADF, RES_STATUS, ret, sizeof(*ret), &done);
+}
+
+int client_mount(int dirfd, enum proto_why *ret_why)
+{
+	struct res_done done = { 0 };
+	int r = call(REQ_MOUNT, dirfd, RES_DONE, NULL, 0, &done);
+
+	*ret_why = done.why;
+	return r;
+}
+
+int client_lock(struct res_lock *ret)
+{
+	struct res_done done = { 0 };
+	int r;
+
+	*ret = (struct res_lock){ 0 };
+	r = call(REQ_LOCK, -EBADF, RES_LOCK, ret, sizeof(*ret), &done);
+	if (r < 0) {
+		ret->why = done.why;
+		return r;
+	}
+	return ret->err;
+}
+
+int client_save(struct res_done *ret)
+{
+	*ret = (struct res_done){ 0 };
+	return call(REQ_SAVE, -EBADF, RES_DONE, NULL, 0, ret);
+}
+
+int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *ret_why)
+{
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	struct req_open req = { .op = REQ_OPEN, .flags = flags };
+	struct res_done done = { 0 };
+	int r;
+
+	*ret_why = WHY_NONE;
+	if (sock < 0)
+		return sock;
+	r = ask(sock, &req, sizeof(req), -EBADF, RES_SEAL_TO, ret_seal, sizeof(*ret_seal), &done);
+	*ret_why = done.why;
+	return r < 0 ? r : take_fd(&sock);
+}
+
+int client_sealed(int sock, const uint8_t *box, uint32_t len, enum proto_why *ret_why)
+{
+	struct req_sealed req = { .op = REQ_SEALED, .len = len };
+	struct res_done done = { 0 };
+	int r;
+
+	if (len > sizeof(req.box))
+		return -EMSGSIZE;
+	memcpy(req.box, box, len);
+	r = ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, &done);
+	*ret_why = done.why;
+	return r;
+}

@@ -1,0 +1,51 @@
+/*
+ * client - how our programs talk to the keeper
+ *
+ * Every call opens a connection of its own and closes it, except a session's (client_open), which
+ * keeps it for the passphrase. A keeper that is not there is -ECONNREFUSED or -ENOENT.
+ */
+#ifndef TAZ_ENCLAVE_CLIENT_H
+#define TAZ_ENCLAVE_CLIENT_H
+
+#include "enclave/proto.h"
+
+/* client_status - Returns 0 or -errno. */
+int client_status(struct res_status *ret);
+
+/* client_mount - show the view at @dirfd (O_PATH, borrowed). Returns 0 or -errno; @ret_why tells
+ * more. */
+int client_mount(int dirfd, enum proto_why *ret_why);
+
+/*
+ * client_lock - lock, and wait until it is verified
+ * Returns 0 when all is gone and saved; -errno otherwise, with @ret filled when the keeper
+ * answered.
+ */
+int client_lock(struct res_lock *ret);
+
+/* client_save - save now, and wait until it is durable. Returns 0 or -errno; @ret as for
+ * client_lock. */
+int client_save(struct res_done *ret);
+
+/*
+ * client_open - begin to open a session
+ * @flags: enum req_open_flags
+ * @ret_seal: to which key the passphrase is to be sealed, and whether the vault is new
+ *
+ * Returns the connection, on which client_sealed() must follow, or -errno; @ret_why tells more.
+ */
+int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *ret_why);
+
+/*
+ * client_sealed - send the sealed passphrase and wait for the verdict
+ * @sock: of client_open(), borrowed
+ * @box, @len: the sealed box; @len 0 gives up
+ *
+ * Returns 0: the session is open, its leader registered; or -errno, -EPERM for a wrong passphrase.
+ */
+int client_sealed(int sock, const uint8_t *box, uint32_t len, enum proto_why *ret_why);
+
+/* client_why - one sentence for a person: what is wrong and what to do; NULL for WHY_NONE */
+const char *client_why(enum proto_why why);
+
+#endif

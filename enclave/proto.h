@@ -1,0 +1,155 @@
+/*
+ * proto - what crosses the keeper's two kinds of socket: constants and structs only
+ *
+ * Both are SOCK_SEQPACKET: one struct is one message. Host byte order; both ends are of one build
+ * on one machine. The keeper refuses a wrong size, state or peer before it looks at the contents.
+ */
+#ifndef TAZ_ENCLAVE_PROTO_H
+#define TAZ_ENCLAVE_PROTO_H
+
+#include <stdint.h>
+
+/* Fixed, and in a directory that only root can write: no environment can lead a client elsewhere.
+ */
+#define PROTO_SOCKET "/run/taz/enclave.sock"
+
+/* --- the control socket: clients and the keeper ------------------------------------------- */
+
+enum proto_op {
+	REQ_STATUS = 1, /* answer: struct res_status */
+	REQ_OPEN,	/* open a session: struct req_open; answer: res_seal_to or res_done */
+	REQ_SEALED,	/* the passphrase: struct req_sealed; answer: res_done */
+	REQ_MOUNT,	/* show the view at the directory whose O_PATH descriptor comes along */
+	REQ_LOCK,	/* answer: struct res_lock, when everything is verified to be gone */
+	REQ_SAVE,	/* answer: res_done, when the sealed file is durable */
+
+	RES_DONE = 100,
+	RES_STATUS,
+	RES_SEAL_TO,
+	RES_LOCK,
+};
+
+struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE */
+	uint32_t op;
+};
+
+enum req_open_flags {
+	OPEN_CREATE = 1,   /* a new vault may be made when there is none */
+	OPEN_TERMINAL = 2, /* the session's leader is the session leader of the peer's terminal */
+};
+
+struct req_open {
+	uint32_t op;
+	uint32_t flags;
+};
+
+#define PROTO_BOX_MAX 1024
+
+struct req_sealed {
+	uint32_t op;
+	uint32_t len; /* 0: the user gave up */
+	uint8_t box[PROTO_BOX_MAX];
+};
+
+/* Why something was refused, beyond what an errno can say. */
+enum proto_why {
+	WHY_NONE,
+	WHY_NO_VAULT, /* nothing to unlock, and OPEN_CREATE was not given */
+	WHY_WRONG_PASSPHRASE,
+	WHY_DAMAGED,	 /* the sealed file is not a whole vault: truncated, unreadable */
+	WHY_TAMPERED,	 /* it is whole, and not what we sealed */
+	WHY_BUSY,	 /* another unlock or a lock is under way */
+	WHY_LOCKED,	 /* it needs an unlocked vault */
+	WHY_NOT_YOURS,	 /* the peer, or the directory, is not the owner's */
+	WHY_NO_TERMINAL, /* OPEN_TERMINAL without a controlling terminal */
+	WHY_KERNEL,	 /* the kernel lacks something; err tells */
+	WHY_NOT_SAVED,	 /* locked, but the sealed file could not be written; err tells */
+	WHY_HEADER,	 /* the LUKS2 header asks for less protection than we accept */
+};
+
+struct res_done {
+	uint32_t op;
+	int32_t err;  /* 0 or -errno */
+	uint32_t why; /* enum proto_why */
+	uint64_t generation;
+};
+
+struct res_seal_to {
+	uint32_t op;
+	uint32_t is_new; /* 1: no vault yet: ask twice */
+	uint8_t public_key[32];
+};
+
+enum proto_lock { PROTO_LOCKED, PROTO_OPENING, PROTO_UNLOCKED, PROTO_LOCKING };
+
+struct res_status {
+	uint32_t op;
+	uint32_t lock; /* enum proto_lock */
+	uint32_t has_vault;
+	uint32_t unsaved; /* 1: something in RAM is newer than the sealed file */
+	uint32_t sessions;
+	uint32_t idle_limit_sec;
+	uint32_t idle_left_sec; /* while unlocked */
+	uint64_t vault_bytes;	/* size of the volume */
+	uint64_t generation;	/* of the sealed file, 0 for none */
+	int32_t view_pid;	/* 0 for none */
+	int32_t save_err;	/* the last save's result */
+	char instance[64];
+};
+
+/* What lock verified, each 1 when it is gone. */
+struct res_lock {
+	uint32_t op;
+	int32_t err;
+	uint32_t why;
+	uint32_t mapping_gone, loop_gone, mount_gone, key_gone;
+	uint64_t took_us; /* from the request to the verified state, without the save */
+	uint64_t save_us;
+	uint64_t generation;
+};
+
+/* --- the view's channel: the keeper and its tazfs ------------------------------------------ */
+
+/* The view starts as "tazfs view ..." with these descriptors and nothing else. */
+enum view_fd {
+	VIEW_FD_KEEPER = 3, /* this channel */
+	VIEW_FD_ROOT = 4,   /* the decrypted root directory: its whole power */
+	VIEW_FD_FUSE = 5,   /* /dev/fuse of a mount that the keeper made */
+	VIEW_FD_MOUNT = 6,  /* that mount, detached: for syncfs(2) on ourselves at lock */
+};
+
+enum view_op {
+	/* keeper to view */
+	VIEW_SESSION_ADD = 200, /* struct view_session, with a pidfd; answer: VIEW_SESSION_ADDED */
+	VIEW_SESSION_DEL,	/* struct view_session; no answer */
+	VIEW_QUIESCE,		/* hold back writers, sync the store; answer: VIEW_QUIESCED */
+	VIEW_RESUME,		/* let writers go on; no answer */
+	VIEW_ASK_IDLE,		/* answer: VIEW_IDLE */
+	VIEW_LOCK, /* scrub, close the store, end with status 0; answer: VIEW_LOCKED, then EOF */
+
+	/* view to keeper */
+	VIEW_READY = 300,   /* it answers requests now */
+	VIEW_SESSION_ADDED, /* struct view_session */
+	VIEW_DIRTY,	    /* first change since READY, or since the last QUIESCED */
+	VIEW_QUIESCED,	    /* struct view_plain; err: -errno of the sync */
+	VIEW_IDLE,	    /* struct view_idle */
+	VIEW_LOCKED,	    /* everything is scrubbed and revoked; it is about to end */
+};
+
+struct view_plain {
+	uint32_t op;
+	int32_t err;
+};
+
+struct view_session {
+	uint32_t op;
+	int32_t pid;	/* the leader, in the keeper's pid namespace */
+	uint64_t start; /* its start time: proc_stat.start */
+};
+
+struct view_idle {
+	uint32_t op;
+	uint64_t last_ns; /* CLOCK_BOOTTIME of the last allowed operation */
+};
+
+#endif

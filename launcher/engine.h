@@ -1,0 +1,63 @@
+/*
+ * engine - what differs between docker and a virtual machine, behind one table of functions
+ *
+ * Everything else (nodes, keeper, agent, sessions, passphrase) is the same image and the same path.
+ */
+#ifndef TAZ_LAUNCHER_ENGINE_H
+#define TAZ_LAUNCHER_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One workshop on this host; all strings borrowed. */
+struct workshop {
+	const char *name;      /* --name; [a-z0-9][a-z0-9-]{0,31} */
+	const char *state_dir; /* /var/lib/taz/NAME, 0700 root; holds vault/ and run/ */
+	const char *workspace; /* absolute host directory, shown at /workspace */
+	const char *image;     /* tag of the layer to run, as layers.h computed it */
+	uint64_t vault_bytes;
+	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
+	unsigned idle_sec;
+};
+
+struct engine {
+	const char *name; /* "docker", "vm" */
+
+	/* Can this machine use it? 0, or -errno with one sentence for a person in @why. */
+	int (*usable)(char *why, size_t size);
+
+	/* Does the engine's store hold this tag? 1, 0 or -errno. */
+	int (*has_image)(const char *tag);
+
+	/*
+	 * Build one layer: Dockerfile @dockerfile in context directory @context, as @tag.
+	 * @args: "NAME=VALUE" build arguments, ended by NULL. Progress goes to stderr when it is a
+	 * terminal; otherwise the output is kept and shown only when the build fails.
+	 */
+	int (*build)(const char *tag, const char *dockerfile, const char *context,
+		     const char *const args[]);
+
+	/* Import a root file system (an uncompressed tar) as @tag. */
+	int (*import)(const char *tar, const char *tag);
+
+	/* Is the workshop running? 1, 0 or -errno. */
+	int (*running)(const struct workshop *w);
+
+	/* Start it; returns 0 when its agent can be reached, or -errno after saying why (log_err).
+	 */
+	int (*up)(const struct workshop *w);
+
+	/* An orderly stop: locked, saved, ended. 0 also when it was not running. */
+	int (*down)(const struct workshop *w);
+
+	/*
+	 * A connected stream to the workshop's agent, for one request (frame.h). When the stream is
+	 * closed the session on it ends. -ENOTCONN: not running; -EBUSY: every port is in use.
+	 */
+	int (*dial)(const struct workshop *w);
+};
+
+extern const struct engine engine_docker;
+extern const struct engine engine_vm;
+
+#endif

@@ -1,0 +1,231 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/proc.h"
+#include "enclave/base/run.h"
+#include "enclave/base/secret.h"
+#include "enclave/base/size.h"
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_sizes_are_the_whole_string_or_nothing(void **state)
+{
+	static const char *const bad[] = { "", "5x", "x5", " 5", "+5", "-1", "5KB", "1e3", "0x10" };
+	uint64_t v = 7;
+
+	assert_int_equal(size_parse("4096", &v), 0);
+	assert_int_equal(v, 4096);
+	assert_int_equal(size_parse("256M", &v), 0);
+	assert_int_equal(v, 256 << 20);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		v = 7;
+		assert_true(size_parse(bad[i], &v) < 0);
+		assert_int_equal(v, 7);
+	}
+	assert_int_equal(size_parse("99999999999G", &v), -ERANGE);
+}
+
+static void test_durations_know_their_units(void **state)
+{
+	unsigned sec;
+
+	assert_int_equal(duration_parse("15m", &sec), 0);
+	assert_int_equal(sec, 900);
+	assert_int_equal(duration_parse("90", &sec), 0);
+	assert_int_equal(sec, 90);
+	assert_int_equal(duration_parse("3d", &sec), -EINVAL);
+	assert_int_equal(duration_parse("9000h", &sec), -ERANGE);
+}
+
+static void test_a_message_arrives_with_its_descriptor(void **state)
+{
+	int pair[2], fd = open("/dev/null", O_RDONLY | O_CLOEXEC), got;
+	char buf[8];
+
+	assert_int_equal(msg_pair(pair), 0);
+	assert_int_equal(msg_send(pair[0], "hello", 5, &fd, 1), 0);
+	assert_int_equal(msg_recv(pair[1], buf, sizeof(buf), &got, 1), 5);
+	assert_memory_equal(buf, "hello", 5);
+	assert_true(fcntl(got, F_GETFD) & FD_CLOEXEC);
+	close(got);
+	close(fd);
+	close(pair[0]);
+	assert_int_equal(msg_recv(pair[1], buf, sizeof(buf), NULL, 0), 0);
+	close(pair[1]);
+}
+
+static void test_two_descriptors_are_refused_and_none_leaks(void **state)
+{
+	int pair[2], fds[2], got, before;
+	char buf[8];
+
+	fds[0] = fds[1] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(msg_pair(pair), 0);
+	before = open_fds();
+	assert_int_equal(msg_send(pair[0], "x", 1, fds, 2), 0);
+	assert_int_equal(msg_recv(pair[1], buf, sizeof(buf), &got, 1), -EMSGSIZE);
+	assert_int_equal(got, -EBADF);
+	assert_int_equal(msg_send(pair[0], "x", 1, fds, 2), 0);
+	assert_int_equal(msg_recv(pair[1], buf, sizeof(buf), NULL, 0), -EMSGSIZE);
+	assert_int_equal(open_fds(), before);
+	close(fds[0]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void test_a_message_that_is_too_long_is_refused(void **state)
+{
+	int pair[2];
+	char buf[4];
+
+	assert_int_equal(msg_pair(pair), 0);
+	assert_int_equal(msg_send(pair[0], "too long", 8, NULL, 0), 0);
+	assert_int_equal(msg_recv(pair[1], buf, sizeof(buf), NULL, 0), -EMSGSIZE);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static int read_passphrase(const char *bytes, size_t len, struct secret *s)
+{
+	int ends[2], r;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], bytes, len), len);
+	close(ends[1]);
+	r = secret_read_passphrase(ends[0], s);
+	close(ends[0]);
+	return r;
+}
+
+static void test_a_passphrase_is_taken_whole_or_not_at_all(void **state)
+{
+	struct secret *s = secret_new(8);
+
+	assert_non_null(s);
+	assert_int_equal(read_passphrase("horse", 5, s), 0);
+	assert_int_equal(s->len, 5);
+	assert_int_equal(read_passphrase("horse\n", 6, s), 0);
+	assert_int_equal(s->len, 5);
+	assert_int_equal(read_passphrase("12345678", 8, s), 0);
+	assert_int_equal(s->len, 8);
+	assert_int_equal(read_passphrase("123456789", 9, s), -E2BIG);
+	assert_int_equal(s->len, 0);
+	assert_int_equal(s->data[0], 0);
+	assert_int_equal(read_passphrase("", 0, s), -ENODATA);
+	assert_int_equal(read_passphrase("\n", 1, s), -ENODATA);
+	assert_int_equal(read_passphrase("a\0b", 3, s), -EILSEQ);
+	assert_int_equal(read_passphrase("a\nb", 3, s), -EILSEQ);
+	secret_free(s);
+}
+
+static void test_a_sealed_passphrase_opens_with_its_key_only(void **state)
+{
+	struct secret *s = secret_new(16), *out = secret_new(16), *priv, *other;
+	uint8_t pub[SECRET_PUBKEY_BYTES], pub2[SECRET_PUBKEY_BYTES], box[128];
+	ssize_t n;
+
+	memcpy(s->data, "horse", 5);
+	s->len = 5;
+	assert_int_equal(secret_keypair(pub, &priv), 0);
+	assert_int_equal(secret_keypair(pub2, &other), 0);
+	n = secret_seal(s, pub, box, sizeof(box));
+	assert_int_equal(n, 5 + SECRET_SEAL_BYTES);
+	assert_null(memmem(box, n, "horse", 5));
+	assert_int_equal(secret_unseal(box, n, pub, priv, out), 0);
+	assert_int_equal(out->len, 5);
+	assert_memory_equal(out->data, "horse", 5);
+	assert_int_equal(secret_unseal(box, n, pub2, other, out), -EBADMSG);
+	assert_int_equal(out->len, 0);
+	box[n - 1] ^= 1;
+	assert_int_equal(secret_unseal(box, n, pub, priv, out), -EBADMSG);
+	assert_int_equal(secret_unseal(box, 10, pub, priv, out), -EBADMSG);
+	secret_free(s);
+	secret_free(out);
+	secret_free(priv);
+	secret_free(other);
+}
+
+static void test_a_command_name_cannot_forge_its_stat(void **state)
+{
+	struct proc_stat st;
+	const char *evil =
+		"42 (x) R 1 1 1 1) S 7 8 9 1025 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 5555 0";
+
+	assert_int_equal(proc_stat_parse(evil, &st), 0);
+	assert_int_equal(st.pid, 42);
+	assert_int_equal(st.ppid, 7);
+	assert_int_equal(st.sid, 9);
+	assert_int_equal(st.tty_nr, 1025);
+	assert_int_equal(st.start, 5555);
+	assert_int_equal(proc_stat_parse("42 (x", &st), -EBADMSG);
+	assert_int_equal(proc_stat_parse("", &st), -EBADMSG);
+}
+
+static void test_a_dead_process_has_no_stat(void **state)
+{
+	struct proc_stat st;
+	pid_t pid;
+	int fd;
+
+	assert_int_equal(
+		run_start("/bin/sleep", (char *[]){ "sleep", "9", NULL }, NULL, NULL, 0, &pid), 0);
+	fd = proc_open(pid);
+	assert_int_equal(proc_stat_read(fd, &st), 0);
+	assert_int_equal(st.pid, pid);
+	assert_int_equal(st.ppid, getpid());
+	kill(pid, SIGKILL);
+	assert_int_equal(run_wait(pid), 128 + SIGKILL);
+	assert_int_equal(proc_stat_read(fd, &st), -ESRCH);
+	close(fd);
+}
+
+static void test_a_child_gets_the_named_descriptors_and_no_other(void **state)
+{
+	char out[64];
+	int stray = open("/dev/null", O_RDONLY);
+
+	assert_int_equal(run_output("/bin/ls", (char *[]){ "ls", "/proc/self/fd", NULL }, NULL, out,
+				    sizeof(out)),
+			 0);
+	assert_string_equal(out, "0\n1\n2\n3\n"); /* 3 is the directory that ls reads */
+	assert_int_equal(run_output("bin/ls", (char *[]){ "ls", NULL }, NULL, out, sizeof(out)),
+			 -EINVAL);
+	close(stray);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes_are_the_whole_string_or_nothing),
+		cmocka_unit_test(test_durations_know_their_units),
+		cmocka_unit_test(test_a_message_arrives_with_its_descriptor),
+		cmocka_unit_test(test_two_descriptors_are_refused_and_none_leaks),
+		cmocka_unit_test(test_a_message_that_is_too_long_is_refused),
+		cmocka_unit_test(test_a_passphrase_is_taken_whole_or_not_at_all),
+		cmocka_unit_test(test_a_sealed_passphrase_opens_with_its_key_only),
+		cmocka_unit_test(test_a_command_name_cannot_forge_its_stat),
+		cmocka_unit_test(test_a_dead_process_has_no_stat),
+		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
