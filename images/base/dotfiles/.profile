@@ -1,0 +1,2 @@
+# The login shell; what is interactive is in .bashrc.
+[ -n "${BASH_VERSION:-}" ] && [ -r ~/.bashrc ] && . ~/.bashrc
