@@ -1,0 +1,342 @@
+/*
+ * engine_vm - the same image in a small virtual machine, where there is no container engine
+ *
+ * Its guest has a kernel of its own with device-mapper, so the host needs nothing but a processor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/msg.h"
+#include "launcher/engine.h"
+#include "launcher/frame.h"
+#include "launcher/vm_host.h"
+#include "launcher/vm_qemu.h"
+
+#define BOOT_MS	  90000 /* a busy machine without KVM; usual are a few seconds */
+#define KVM_MS	  5000	/* to the first byte on the console */
+#define HELLO_MS  5000	/* the agent's port was just left by somebody else */
+#define DOWN_MS	  60000 /* lock, save, end */
+#define STEP_MS	  50
+#define TAIL_SIZE 3000
+
+static int usable(char *why, size_t size)
+{
+	static const char *const programs[] = { "/usr/bin/mmdebstrap", "/usr/bin/buildah" };
+	char path[PATH_MAX];
+
+#ifndef __x86_64__
+	snprintf(why, size, "it is for x86-64 only");
+	return -ENOEXEC;
+#endif
+	if (geteuid() != 0) {
+		snprintf(why, size, "it needs root");
+		return -EPERM;
+	}
+	if (vm_script("vm/tools", path, sizeof(path)) < 0) {
+		snprintf(why, size, "%s is missing", path);
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+		if (access(programs[i], X_OK) < 0) {
+			snprintf(why, size, "%s is not installed", programs[i]);
+			return -ENOENT;
+		}
+	return 0;
+}
+
+/* --- images ------------------------------------------------------------------------------------
+ */
+
+static int build(const char *tag, const char *dockerfile, const char *context,
+		 const char *const args[])
+{
+	const char *argv[32] = { "build", tag, dockerfile, context };
+	size_t n = 4;
+	int r;
+
+	while (*args && n + 1 < sizeof(argv) / sizeof(*argv))
+		argv[n++] = *args++;
+	if (*args)
+		return -E2BIG;
+	r = vm_store(argv);
+	return r > 0 ? -EIO : r;
+}
+
+static int import(const char *tar, const char *tag)
+{
+	const char *const argv[] = { "import", tar, tag, NULL };
+	int r = vm_store(argv);
+
+	return r > 0 ? -EIO : r;
+}
+
+/* --- ports -------------------------------------------------------------------------------------
+ */
+
+static int64_t now_ms(void)
+{
+	return (int64_t)(io_boottime_ns() / 1000000);
+}
+
+/*
+ * Is it the agent's hello that comes first? It is looked at, not taken. Anything else is the tail
+ * of a session whose client has just gone: that port is left alone.
+ */
+static int greeted(int fd, int timeout_ms)
+{
+	uint8_t want[FRAME_HEADER + sizeof(FRAME_HELLO_TEXT) - 1], got[sizeof(want)];
+	int64_t end = now_ms() + timeout_ms;
+	ssize_t n = 0;
+
+	frame_header(want, FRAME_HELLO, sizeof(FRAME_HELLO_TEXT) - 1);
+	memcpy(want + FRAME_HEADER, FRAME_HELLO_TEXT, sizeof(FRAME_HELLO_TEXT) - 1);
+	while (n < (ssize_t)sizeof(want)) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - now_ms();
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (n > 0) /* some of it is there, so poll(2) would return at once */
+			usleep(1000);
+		else if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+			return -errno;
+		n = recv(fd, got, sizeof(got), MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return memcmp(want, got, sizeof(want)) ? -EBADMSG : 0;
+}
+
+/* A port that nobody of this host uses: its stream, and its lock in @ret_lock. */
+static int claim(const struct workshop *w, int port, int timeout_ms, int *ret_lock)
+{
+	char path[PATH_MAX], file[32];
+	autoclose int lock = -EBADF, fd = -EBADF;
+	int r;
+
+	snprintf(file, sizeof(file), "port.%d.lock", port);
+	r = vm_path(w, file, path, sizeof(path));
+	if (r < 0)
+		return r;
+	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0)
+		return -errno;
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*strrchr(path, '.') = '\0';
+	fd = msg_connect(path, SOCK_STREAM);
+	if (fd < 0)
+		return fd;
+	r = greeted(fd, timeout_ms);
+	if (r < 0)
+		return r;
+	*ret_lock = take_fd(&lock);
+	return take_fd(&fd);
+}
+
+static int dial(const struct workshop *w)
+{
+	int first = getpid() % VM_PORTS;
+	int r = vm_alive(w);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENOTCONN;
+	/* Not always the same first one: the agent needs a moment to be ready for the next. */
+	for (int i = 0; i < VM_PORTS; i++) {
+		int lock;
+		int fd = claim(w, (first + i) % VM_PORTS, HELLO_MS, &lock);
+
+		/* The lock stays open on purpose: it ends with this process, as the stream does. */
+		if (fd >= 0)
+			return fd;
+		if (fd == -ECONNREFUSED || fd == -ENOENT)
+			return -ENOTCONN;
+	}
+	return -EBUSY;
+}
+
+/* --- up ----------------------------------------------------------------------------------------
+ */
+
+/* The last lines of the guest's console: why it did not start. */
+static void show_console(const struct workshop *w)
+{
+	char path[PATH_MAX], text[TAIL_SIZE];
+	autoclose int fd = -EBADF;
+	off_t size;
+	ssize_t n;
+
+	if (vm_path(w, "console.log", path, sizeof(path)) < 0)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	n = fd < 0 ? -1
+		   : io_pread_full(fd, text, sizeof(text) - 1,
+				   size > TAIL_SIZE ? size - TAIL_SIZE : 0);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n")) {
+		text_clean(line);
+		log_error("console: %s", line);
+	}
+}
+
+static off_t console_size(const struct workshop *w)
+{
+	char path[PATH_MAX];
+	autoclose int fd = -EBADF;
+
+	if (vm_path(w, "console.log", path, sizeof(path)) < 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+}
+
+/* Wait for the agent on the first port. -ENOTCONN: the guest ended; -ETIMEDOUT. */
+static int wait_agent(const struct workshop *w)
+{
+	int64_t end = now_ms() + BOOT_MS;
+	int lock = -EBADF;
+
+	while (now_ms() < end) {
+		int fd = claim(w, 0, 1000, &lock);
+
+		if (fd >= 0) {
+			fd_close(&fd);
+			fd_close(&lock);
+			return 0;
+		}
+		if (vm_alive(w) <= 0)
+			return -ENOTCONN;
+		if (fd != -ETIMEDOUT)
+			usleep(STEP_MS * 1000);
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * KVM: a device that opens is no proof that guests run under it. The first start is the proof, and
+ * its verdict is kept for as long as the host runs this kernel.
+ */
+static void kvm_verdict_path(char *buf, size_t size)
+{
+	struct utsname u;
+
+	uname(&u);
+	snprintf(buf, size, "%s/vm-no-kvm-%s", vm_cache(), u.release);
+}
+
+static bool kvm_worth_a_try(void)
+{
+	char path[PATH_MAX];
+	autoclose int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	kvm_verdict_path(path, sizeof(path));
+	return fd >= 0 && access(path, F_OK) < 0;
+}
+
+static int start_kvm(const struct workshop *w, const struct vm_files *files)
+{
+	char path[PATH_MAX];
+	autoclose int fd = -EBADF;
+	int64_t end = now_ms() + KVM_MS;
+	int r = vm_start(w, files, VM_KVM);
+
+	while (r == 0 && vm_alive(w) == 1 && now_ms() < end) {
+		if (console_size(w) > 0)
+			return 0;
+		usleep(STEP_MS * 1000);
+	}
+	vm_kill(w);
+	kvm_verdict_path(path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	log_info("KVM is there but runs no guest on this machine: emulating from now on (%s)",
+		 path);
+	return -EIO;
+}
+
+static int up(const struct workshop *w)
+{
+	struct vm_files files;
+	int r = vm_alive(w);
+
+	if (r != 0)
+		return r < 0 ? log_err(r, "look for the guest of %s", w->name) : 0;
+	r = vm_files_get(w->image, &files);
+	if (r < 0)
+		return log_err(r, "prepare the virtual machine");
+	if (!kvm_worth_a_try() || start_kvm(w, &files) < 0) {
+		r = vm_start(w, &files, VM_TCG);
+		if (r < 0)
+			return log_err(r, "start the virtual machine");
+	}
+	r = wait_agent(w);
+	if (r < 0) {
+		log_err(r, "the virtual machine did not come up");
+		show_console(w);
+		vm_kill(w);
+	}
+	return r;
+}
+
+/* --- down --------------------------------------------------------------------------------------
+ */
+
+static int press_power(const struct workshop *w)
+{
+	char path[PATH_MAX];
+	autoclose int fd = -EBADF;
+	int r = vm_path(w, "power", path, sizeof(path));
+
+	if (r < 0)
+		return r;
+	fd = msg_connect(path, SOCK_STREAM);
+	if (fd < 0)
+		return fd;
+	r = io_write_full(fd, "d", 1);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static int down(const struct workshop *w)
+{
+	autoclose int pidfd = vm_pidfd(w), power = -EBADF;
+	int r;
+
+	if (pidfd < 0)
+		return pidfd == -ESRCH ? 0 : log_err(pidfd, "look for the guest of %s", w->name);
+	power = press_power(w);
+	if (power < 0)
+		log_err(power, "ask the guest of %s to end", w->name);
+	r = power < 0 ? power : vm_wait_end(pidfd, DOWN_MS);
+	if (r == 0)
+		return 0;
+	log_error("the guest of %s did not end in order: it is ended now", w->name);
+	vm_kill(w);
+	return r;
+}
+
+const struct engine engine_vm = {
+	.name = "vm",
+	.usable = usable,
+	.has_image = vm_has_image,
+	.build = build,
+	.import = import,
+	.running = vm_alive,
+	.up = up,
+	.down = down,
+	.dial = dial,
+};

@@ -1,0 +1,348 @@
+#include "launcher/vm_qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/run.h"
+#include "enclave/base/size.h"
+
+#define MIB		(1024ULL * 1024)
+#define MEMORY_DEFAULT	(1024 * MIB) /* beside the vault, which lives in RAM too */
+#define ARGV_MAX	192
+#define KILL_TIMEOUT_MS 10000
+#define FS_FD		3 /* virtiofsd: the socket that it listens at */
+#define ALIVE_FD	3 /* QEMU: inherited for its lock alone */
+
+/* --- a command line ----------------------------------------------------------------------------
+ */
+
+struct argv {
+	char *v[ARGV_MAX + 1];
+	size_t n;
+	bool failed;
+};
+
+static void argv_done(struct argv *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->v[i]);
+}
+
+#define autoargv __attribute__((cleanup(argv_done)))
+
+static void add(struct argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct argv *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (a->n == ARGV_MAX || vasprintf(&a->v[a->n], fmt, ap) < 0)
+		a->failed = true;
+	else
+		a->n++;
+	va_end(ap);
+	a->v[a->n] = NULL;
+}
+
+/* Programs of the tree run with the loader and the libraries of the tree. */
+static void add_program(struct argv *a, const char *tools, const char *program)
+{
+	add(a, "%s/usr/lib64/ld-linux-x86-64.so.2", tools);
+	add(a, "--library-path");
+	add(a, "%s/usr/lib/x86_64-linux-gnu", tools);
+	add(a, "%s/usr/%s", tools, program);
+}
+
+/* --- is it alive? ------------------------------------------------------------------------------
+ */
+
+int vm_path(const struct workshop *w, const char *file, char *buf, size_t size)
+{
+	if ((size_t)snprintf(buf, size, "%s/run/%s", w->state_dir, file) >= size)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/* The lock, taken: a descriptor; -EBUSY: a guest has it. */
+static int take_alive(const struct workshop *w, int flags)
+{
+	char path[PATH_MAX];
+	autoclose int fd = -EBADF;
+	int r = vm_path(w, "alive", path, sizeof(path));
+
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return take_fd(&fd);
+}
+
+int vm_alive(const struct workshop *w)
+{
+	int fd = take_alive(w, 0);
+
+	if (fd == -EBUSY)
+		return 1;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	fd_close(&fd);
+	return 0;
+}
+
+int vm_pidfd(const struct workshop *w)
+{
+	char path[PATH_MAX], text[32];
+	autoclose int fd = -EBADF;
+	long long pid;
+	int r = vm_path(w, "qemu.pid", path, sizeof(path));
+
+	if (r == 0)
+		r = (int)io_read_text(AT_FDCWD, path, text, sizeof(text));
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	text[strcspn(text, "\n")] = '\0';
+	r = num_parse(text, 2, 1 << 22, &pid);
+	if (r < 0)
+		return r;
+	fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (fd < 0)
+		return -errno;
+	/* Only now: while the lock is held the file is true, so this is no recycled pid. */
+	r = vm_alive(w);
+	if (r <= 0)
+		return r < 0 ? r : -ESRCH;
+	return take_fd(&fd);
+}
+
+int vm_wait_end(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int r;
+
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int vm_kill(const struct workshop *w)
+{
+	autoclose int pidfd = vm_pidfd(w);
+
+	if (pidfd < 0)
+		return pidfd == -ESRCH ? 0 : pidfd;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return -errno;
+	return vm_wait_end(pidfd, KILL_TIMEOUT_MS);
+}
+
+/* --- folders -----------------------------------------------------------------------------------
+ */
+
+/*
+ * A server of one host folder; it ends when the guest does.
+ * @cache: how long the guest may believe what it has seen
+ */
+static int serve_folder(const struct workshop *w, const struct vm_files *files, const char *name,
+			const char *dir, const char *cache)
+{
+	autoargv struct argv a = { 0 };
+	autoclose int listener = -EBADF, log = -EBADF;
+	char path[PATH_MAX];
+	struct run_fd fds[2];
+	pid_t pid;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/run/%s.sock", w->state_dir, name);
+	listener = msg_listen(path, 0600, SOCK_STREAM);
+	if (listener < 0)
+		return log_err(listener, "socket %s", path);
+	snprintf(path, sizeof(path), "%s/run/%s.log", w->state_dir, name);
+	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (log < 0)
+		return log_err(-errno, "log %s", path);
+	/* A session of its own: a Ctrl+C at our terminal is not meant for it. */
+	add(&a, "setsid");
+	add_program(&a, files->tools, "libexec/virtiofsd");
+	add(&a, "--fd=%d", FS_FD);
+	add(&a, "--shared-dir=%s", dir);
+	add(&a, "--cache=%s", cache);
+	add(&a, "--log-level=error");
+	if (a.failed)
+		return log_err(-ENOMEM, "virtiofsd");
+	fds[0] = (struct run_fd){ listener, FS_FD };
+	fds[1] = (struct run_fd){ log, STDERR_FILENO };
+	r = run_start("/usr/bin/setsid", a.v, NULL, fds, 2, &pid);
+	return r < 0 ? log_err(r, "start virtiofsd") : 0;
+}
+
+/* --- the machine -------------------------------------------------------------------------------
+ */
+
+static void add_machine(struct argv *a, const struct workshop *w, enum vm_accel accel)
+{
+	unsigned long long mib =
+		((w->memory_bytes ? w->memory_bytes : MEMORY_DEFAULT + w->vault_bytes) + MIB - 1) /
+		MIB;
+
+	if (accel == VM_KVM) {
+		add(a, "-accel"), add(a, "kvm");
+		add(a, "-cpu"), add(a, "host");
+	} else {
+		add(a, "-accel"), add(a, "tcg,thread=multi");
+		/* What Argon2 and the cipher are fast with, and nothing that needs a kernel to
+		 * patch itself more than it must. */
+		add(a, "-cpu");
+		add(a, "qemu64,+aes,+ssse3,+sse4.1,+sse4.2,+pclmulqdq,+rdrand");
+	}
+	add(a, "-smp"), add(a, "2");
+	add(a, "-M"), add(a, "pc,hpet=off,dump-guest-core=off,memory-backend=mem");
+	add(a, "-m"), add(a, "%llu", mib);
+	/* Shared, because the folders' servers read and write it. */
+	add(a, "-object"), add(a, "memory-backend-memfd,id=mem,size=%lluM,share=on", mib);
+	/* The guest's RAM holds the open vault: it must never reach the host's swap. */
+	add(a, "-overcommit"), add(a, "mem-lock=on-fault");
+	add(a, "-nodefaults"), add(a, "-no-user-config"), add(a, "-no-reboot");
+	add(a, "-display"), add(a, "none");
+	add(a, "-sandbox"), add(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny");
+}
+
+static void add_kernel(struct argv *a, const struct workshop *w, const struct vm_files *files)
+{
+	add(a, "-L"), add(a, "%s/usr/share/qemu", files->tools);
+	add(a, "-L"), add(a, "%s/usr/share/seabios", files->tools);
+	add(a, "-kernel"), add(a, "%s/boot/vmlinuz", files->tools);
+	add(a, "-initrd"), add(a, "%s", files->initrd);
+	add(a, "-append");
+	add(a, "console=ttyS0 quiet panic=-1 init_on_free=1 taz.name=%s taz.vault=%llu taz.idle=%u",
+	    w->name, (unsigned long long)w->vault_bytes, w->idle_sec);
+	add(a, "-serial"), add(a, "file:%s/run/console.log", w->state_dir);
+	add(a, "-drive"), add(a, "file=%s,format=raw,if=none,id=root,readonly=on", files->root);
+	add(a, "-device"), add(a, "virtio-blk-pci,drive=root");
+	add(a, "-device"), add(a, "virtio-rng-pci");
+}
+
+static void add_socket_port(struct argv *a, const struct workshop *w, const char *file,
+			    const char *name)
+{
+	add(a, "-chardev");
+	add(a, "socket,id=%s,path=%s/run/%s,server=on,wait=off", file, w->state_dir, file);
+	add(a, "-device"), add(a, "virtserialport,chardev=%s,name=%s", file, name);
+}
+
+static void add_ports(struct argv *a, const struct workshop *w)
+{
+	static const char *const folders[] = { "vault", "workspace" };
+	char file[32], name[32];
+
+	add(a, "-device"), add(a, "virtio-serial-pci");
+	add_socket_port(a, w, "power", "taz.power");
+	for (int i = 0; i < VM_PORTS; i++) {
+		snprintf(file, sizeof(file), "port.%d", i);
+		snprintf(name, sizeof(name), "taz.%d", i);
+		add_socket_port(a, w, file, name);
+	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		add(a, "-chardev");
+		add(a, "socket,id=%s,path=%s/run/%s.sock", folders[i], w->state_dir, folders[i]);
+		add(a, "-device");
+		add(a, "vhost-user-fs-pci,chardev=%s,tag=%s", folders[i], folders[i]);
+	}
+}
+
+static int start_qemu(const struct workshop *w, const struct vm_files *files, enum vm_accel accel,
+		      int alive)
+{
+	autoargv struct argv a = { 0 };
+	struct run_fd fds[2] = { { alive, ALIVE_FD }, { STDERR_FILENO, STDERR_FILENO } };
+	pid_t pid;
+	int r;
+
+	add_program(&a, files->tools, "bin/qemu-system-x86_64");
+	add_machine(&a, w, accel);
+	add_kernel(&a, w, files);
+	add_ports(&a, w);
+	/* It goes to the background, away from our terminal, once its sockets are there. */
+	add(&a, "-daemonize");
+	add(&a, "-pidfile"), add(&a, "%s/run/qemu.pid", w->state_dir);
+	if (a.failed)
+		return -ENOMEM;
+	/* A try with KVM may fail in ways that are no concern of anybody. */
+	r = run_start(a.v[0], a.v, NULL, fds, accel == VM_KVM ? 1 : 2, &pid);
+	if (r == 0)
+		r = run_wait(pid);
+	return r > 0 ? -EIO : r;
+}
+
+static void remove_stale(const struct workshop *w)
+{
+	static const char *const files[] = { "qemu.pid", "power", "console.log" };
+	char path[PATH_MAX], name[32];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (vm_path(w, files[i], path, sizeof(path)) == 0)
+			unlink(path);
+	for (int i = 0; i < VM_PORTS; i++) {
+		snprintf(name, sizeof(name), "port.%d", i);
+		if (vm_path(w, name, path, sizeof(path)) == 0)
+			unlink(path);
+	}
+}
+
+static int make_dirs(const struct workshop *w)
+{
+	static const char *const dirs[] = { "", "/run", "/vault" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		if ((size_t)snprintf(path, sizeof(path), "%s%s", w->state_dir, dirs[i]) >=
+		    sizeof(path))
+			return -ENAMETOOLONG;
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return log_err(-errno, "make %s", path);
+	}
+	return 0;
+}
+
+int vm_start(const struct workshop *w, const struct vm_files *files, enum vm_accel accel)
+{
+	autoclose int alive = -EBADF;
+	char vault[PATH_MAX];
+	int r = make_dirs(w);
+
+	if (r < 0)
+		return r;
+	alive = take_alive(w, O_CREAT);
+	if (alive < 0)
+		return alive;
+	remove_stale(w);
+	snprintf(vault, sizeof(vault), "%s/vault", w->state_dir);
+	/* What is sealed is read once and written through: no copy in between, on either side. */
+	r = serve_folder(w, files, "vault", vault, "never");
+	if (r == 0)
+		r = serve_folder(w, files, "workspace", w->workspace, "auto");
+	if (r == 0)
+		r = start_qemu(w, files, accel, alive);
+	return r;
+}
