@@ -15,6 +15,7 @@ struct workshop {
 	const char *state_dir; /* /var/lib/taz/NAME, 0700 root; holds vault/ and run/ */
 	const char *workspace; /* absolute host directory, shown at /workspace */
 	const char *image;     /* tag of the layer to run, as layers.h computed it */
+	const char *instance;  /* unique on this host's kernel; [a-z0-9-], at most 63 bytes */
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
 	unsigned idle_sec;
@@ -59,5 +60,15 @@ struct engine {
 
 extern const struct engine engine_docker;
 extern const struct engine engine_vm;
+
+/* engine_find - by name, or NULL */
+const struct engine *engine_find(const char *name);
+
+/*
+ * engine_choose - the first that this machine can use, in the table's order
+ * @ret_why: why the ones before it were passed over, "" when none was
+ * Returns NULL when there is none; @ret_why then tells about all.
+ */
+const struct engine *engine_choose(char *ret_why, size_t size);
 
 #endif

@@ -1,0 +1,19 @@
+/* cmd - every command of tazlaunch; main.c's array is the list */
+#ifndef TAZ_LAUNCHER_CMD_H
+#define TAZ_LAUNCHER_CMD_H
+
+#include "enclave/base/cmd.h"
+
+extern const struct cmd cmd_agent;
+extern const struct cmd cmd_build;
+extern const struct cmd cmd_default;
+extern const struct cmd cmd_down;
+extern const struct cmd cmd_enter;
+extern const struct cmd cmd_exec;
+extern const struct cmd cmd_init;
+extern const struct cmd cmd_lock;
+extern const struct cmd cmd_run;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_up;
+
+#endif

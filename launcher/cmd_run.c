@@ -1,0 +1,57 @@
+#include "enclave/base/log.h"
+#include "launcher/cmd.h"
+#include "launcher/frame.h"
+#include "launcher/launch.h"
+#include "launcher/terminal.h"
+
+static int run_with(struct launch *l, struct prompt *prompt)
+{
+	bool fd_is_stdin = l->o.given & OPT_PASSPHRASE_FD && l->o.passphrase_fd == 0;
+
+	if (launch_passphrase(l, prompt) < 0 || launch_up(l) < 0)
+		return CMD_FAILED;
+	return launch_run(l, prompt, l->o.create ? REQUEST_CREATE : 0, fd_is_stdin);
+}
+
+static int run(int argc, char *argv[])
+{
+	static struct launch l;
+	struct prompt prompt = { 0 };
+	int r = launch_begin(&l, &cmd_run, OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD, true, argc,
+			     argv);
+
+	if (r)
+		return r;
+	if (!l.n_args)
+		return cmd_usage(&cmd_run);
+	if (!(l.o.given & OPT_PASSPHRASE_FD) && !terminal_can_ask()) {
+		log_error("there is no terminal, so nothing is asked; type: "
+			  "printf %%s \"$PASS\" | tazlaunch run --passphrase-fd 0 -- %s ...",
+			  l.args[0]);
+		return CMD_USAGE;
+	}
+	r = run_with(&l, &prompt);
+	secret_free(prompt.given);
+	return r;
+}
+
+const struct cmd cmd_run = {
+	.name = "run",
+	.args = "[OPTION...] [--] COMMAND [ARGUMENT...]",
+	.help = "run one command in a session of its own",
+	.details =
+		"  --create             make the vault when there is none\n"
+		"  --passphrase-fd N    read the passphrase from descriptor N to its end, instead of\n"
+		"                       asking on the terminal; with 0 the command's input is\n"
+		"                       /dev/null\n" OPTS_HELP_UP "\n"
+		"Builds and starts the workshop when it is down. The command has a terminal when\n"
+		"standard input and output are one.\n"
+		"\n"
+		"Example:  printf %s \"$PASS\" |\n"
+		"          sudo tazlaunch run --passphrase-fd 0 -- sh -c 'cat ~/secrets/kubeconfig'\n"
+		"\n"
+		"Exit codes: the command's own, 128 + N when signal N ended it, 127 when there is\n"
+		"no such command; 1 also when the session was not opened, and 2 for usage: nothing\n"
+		"ran then, and the reason is on standard error, beginning with 'tazlaunch:'.\n",
+	.run = run,
+};

@@ -1,0 +1,123 @@
+#include "launcher/docker_cli.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/run.h"
+
+#define ARGS_MAX 96
+
+const char *docker_path(void)
+{
+	static const char *const paths[] = { "/usr/bin/docker", "/usr/local/bin/docker",
+					     "/bin/docker", "/snap/bin/docker" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		if (access(paths[i], X_OK) == 0)
+			return paths[i];
+	return NULL;
+}
+
+/* What the client may see of our environment: where its daemon is, and the way to the network. */
+static void build_env(char *envp[], char text[][512], size_t max)
+{
+	static const char *const keep[] = { "HOME",	     "DOCKER_HOST",	"DOCKER_CONTEXT",
+					    "DOCKER_CONFIG", "DOCKER_BUILDKIT", "TERM",
+					    "http_proxy",    "https_proxy",	"no_proxy" };
+	size_t n = 0;
+
+	envp[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (size_t i = 0; i < sizeof(keep) / sizeof(*keep) && n < max - 1; i++) {
+		const char *v = getenv(keep[i]);
+
+		if (v && snprintf(text[i], sizeof(text[i]), "%s=%s", keep[i], v) < 512)
+			envp[n++] = text[i];
+	}
+	envp[n] = NULL;
+}
+
+static int run_docker(const char *const args[], const struct run_fd *fds, size_t n_fds)
+{
+	const char *path = docker_path();
+	const char *argv[ARGS_MAX];
+	char *envp[16], text[16][512];
+	int n = 0, r;
+	pid_t pid;
+
+	if (!path)
+		return -ENOENT;
+	argv[n++] = "docker";
+	while (*args && n < ARGS_MAX - 1)
+		argv[n++] = *args++;
+	if (*args)
+		return -E2BIG;
+	argv[n] = NULL;
+	build_env(envp, text, 16);
+	r = run_start(path, (char *const *)argv, envp, fds, n_fds, &pid);
+	return r < 0 ? r : run_wait(pid);
+}
+
+static void read_back(int mem, char *buf, size_t size)
+{
+	ssize_t n;
+
+	if (!buf)
+		return;
+	n = io_pread_full(mem, buf, size - 1, 0);
+	buf[n < 0 ? 0 : n] = '\0';
+	for (n = strlen(buf); n > 0 && strchr("\r\n", buf[n - 1]); n--)
+		buf[n - 1] = '\0';
+}
+
+int docker_call(const char *const args[], char *out, size_t size, char *err, size_t err_size)
+{
+	autoclose int o = memfd_create("docker-out", MFD_CLOEXEC);
+	autoclose int e = memfd_create("docker-err", MFD_CLOEXEC);
+	int r;
+
+	if (o < 0 || e < 0)
+		return -errno;
+	r = run_docker(args, (struct run_fd[]){ { o, STDOUT_FILENO }, { e, STDERR_FILENO } }, 2);
+	read_back(o, out, size);
+	read_back(e, err, err_size);
+	return r;
+}
+
+static void show_kept(int mem)
+{
+	char buf[4096];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = io_pread_full(mem, buf, sizeof(buf), at)) > 0) {
+		if (io_write_full(STDERR_FILENO, buf, n) < 0)
+			return;
+		at += n;
+	}
+}
+
+int docker_show(const char *const args[], int stdin_fd)
+{
+	autoclose int mem = memfd_create("docker", MFD_CLOEXEC);
+	bool live = log_is_fancy(STDERR_FILENO);
+	int to = live ? STDERR_FILENO : mem;
+	struct run_fd fds[] = { { to, STDOUT_FILENO },
+				{ to, STDERR_FILENO },
+				{ stdin_fd, STDIN_FILENO } };
+	int r;
+
+	if (mem < 0)
+		return -errno;
+	r = run_docker(args, fds, stdin_fd >= 0 ? 3 : 2);
+	if (r != 0 && !live)
+		show_kept(mem);
+	return r;
+}

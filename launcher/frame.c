@@ -1,0 +1,216 @@
+#include "launcher/frame.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "enclave/base/sealfd.h"
+
+struct rule {
+	enum frame_type type;
+	enum frame_side from;
+	uint32_t min, max;
+};
+
+static const struct rule rules[] = {
+	{ FRAME_HELLO, FRAME_FROM_AGENT, 4, 4 },
+	{ FRAME_STDOUT, FRAME_FROM_AGENT, 1, FRAME_DATA },
+	{ FRAME_STDERR, FRAME_FROM_AGENT, 1, FRAME_DATA },
+	{ FRAME_CREDIT, FRAME_FROM_AGENT, 4, 4 },
+	{ FRAME_SEAL_ASK, FRAME_FROM_AGENT, sizeof(struct seal_ask), sizeof(struct seal_ask) },
+	{ FRAME_SEAL_VERDICT, FRAME_FROM_AGENT, sizeof(struct seal_verdict),
+	  sizeof(struct seal_verdict) },
+	{ FRAME_EXIT, FRAME_FROM_AGENT, 4, 4 },
+	{ FRAME_ERROR, FRAME_FROM_AGENT, 4, 4 + FRAME_TEXT },
+	{ FRAME_REQUEST, FRAME_FROM_HOST, 8, FRAME_MAX },
+	{ FRAME_STDIN, FRAME_FROM_HOST, 1, FRAME_DATA },
+	{ FRAME_EOF, FRAME_FROM_HOST, 0, 0 },
+	{ FRAME_WINCH, FRAME_FROM_HOST, 4, 4 },
+	{ FRAME_SIGNAL, FRAME_FROM_HOST, 4, 4 },
+	{ FRAME_CLOSE, FRAME_FROM_HOST, 4, 4 },
+	{ FRAME_SEAL_BOX, FRAME_FROM_HOST, sizeof(struct seal_box), sizeof(struct seal_box) },
+};
+
+static const struct rule *find_rule(uint8_t type, enum frame_side from)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].type == type && rules[i].from == from)
+			return &rules[i];
+	return NULL;
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint16_t get_u16(const uint8_t *p)
+{
+	return p[0] | p[1] << 8;
+}
+
+static void put_u16(uint8_t *p, uint16_t v)
+{
+	p[0] = v & 0xff;
+	p[1] = v >> 8;
+}
+
+void frame_put_u32(uint8_t out[4], uint32_t v)
+{
+	put_u16(out, v & 0xffff);
+	put_u16(out + 2, v >> 16);
+}
+
+ssize_t frame_decode(const uint8_t *buf, size_t len, enum frame_side from, struct frame *ret)
+{
+	const struct rule *rule;
+	uint32_t size;
+
+	if (len < FRAME_HEADER)
+		return 0;
+	rule = find_rule(buf[0], from);
+	size = get_u32(buf + 4);
+	if (!rule || buf[1] || buf[2] || buf[3] || size < rule->min || size > rule->max)
+		return -EBADMSG;
+	if (len - FRAME_HEADER < size)
+		return 0;
+	*ret = (struct frame){ .type = rule->type, .len = size, .data = buf + FRAME_HEADER };
+	return FRAME_HEADER + size;
+}
+
+void frame_header(uint8_t head[FRAME_HEADER], enum frame_type type, uint32_t len)
+{
+	frame_put_u32(head, type);
+	frame_put_u32(head + 4, len);
+}
+
+uint32_t frame_u32(const struct frame *f)
+{
+	return get_u32(f->data);
+}
+
+/* How many bytes the UTF-8 character at @p has, or 0 when it is not one that may be printed. */
+static size_t printable(const unsigned char *p)
+{
+	size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+
+	if (n == 1)
+		return *p >= 0x20 && *p != 0x7f;
+	if (*p < 0xc2 || *p > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* U+0080 to U+009F are C1 controls: some terminals obey them. */
+	return *p == 0xc2 && p[1] < 0xa0 ? 0 : n;
+}
+
+void text_clean(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p) {
+		size_t n = printable(p);
+
+		if (!n)
+			*p = '?';
+		p += n ? n : 1;
+	}
+}
+
+void frame_text(const struct frame *f, char *buf, size_t size)
+{
+	size_t n = f->len - 4;
+
+	if (n > size - 1)
+		n = size - 1;
+	memcpy(buf, f->data + 4, n);
+	buf[n] = '\0';
+	text_clean(buf);
+}
+
+bool request_env_ok(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if (!isascii((unsigned char)*p) ||
+		    (!isalnum((unsigned char)*p) && !strchr("._+@-", *p)))
+			return false;
+	return strlen(value) < 64;
+}
+
+static int check(const struct request *req)
+{
+	if (req->kind != REQUEST_EXEC && req->kind != REQUEST_SESSION)
+		return -EINVAL;
+	if (req->user != REQUEST_TAZ && req->user != REQUEST_ROOT)
+		return -EINVAL;
+	if (req->flags & ~(REQUEST_TTY | REQUEST_CREATE))
+		return -EINVAL;
+	if (req->kind == REQUEST_SESSION ? req->user != REQUEST_TAZ : !req->argc)
+		return -EINVAL;
+	if (req->cwd[0] != '/' || (req->argc && !req->argv[0][0]))
+		return -EINVAL;
+	if (!request_env_ok(req->term) || !request_env_ok(req->lang) ||
+	    !request_env_ok(req->colorterm))
+		return -EINVAL;
+	return 0;
+}
+
+/* The fixed part: kind, user, flags, zero, rows, columns, argc; then the strings, each with NUL. */
+#define REQUEST_FIXED 10
+
+ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size)
+{
+	const char *vars[] = { req->cwd, req->term, req->lang, req->colorterm };
+	size_t at = REQUEST_FIXED;
+	int r = check(req);
+
+	if (r < 0)
+		return r;
+	if (req->argc > REQUEST_ARGS_MAX || size < REQUEST_FIXED)
+		return -E2BIG;
+	buf[0] = req->kind;
+	buf[1] = req->user;
+	buf[2] = req->flags;
+	buf[3] = 0;
+	put_u16(buf + 4, req->rows);
+	put_u16(buf + 6, req->cols);
+	put_u16(buf + 8, req->argc);
+	for (int i = 0; i < 4 + req->argc; i++) {
+		const char *s = i < 4 ? vars[i] : req->argv[i - 4];
+		size_t n = strlen(s) + 1;
+
+		if (size - at < n)
+			return -E2BIG;
+		memcpy(buf + at, s, n);
+		at += n;
+	}
+	return at;
+}
+
+int request_decode(const uint8_t *data, size_t len, struct request *ret)
+{
+	const char **vars[] = { &ret->cwd, &ret->term, &ret->lang, &ret->colorterm };
+	size_t at = REQUEST_FIXED;
+
+	if (len < REQUEST_FIXED || data[3])
+		return -EBADMSG;
+	ret->kind = data[0];
+	ret->user = data[1];
+	ret->flags = data[2];
+	ret->rows = get_u16(data + 4);
+	ret->cols = get_u16(data + 6);
+	ret->argc = get_u16(data + 8);
+	if (ret->argc > REQUEST_ARGS_MAX)
+		return -EBADMSG;
+	for (int i = 0; i < 4 + ret->argc; i++) {
+		const uint8_t *end = at < len ? memchr(data + at, '\0', len - at) : NULL;
+
+		if (!end)
+			return -EBADMSG;
+		*(i < 4 ? vars[i] : &ret->argv[i - 4]) = (const char *)data + at;
+		at = end - data + 1;
+	}
+	ret->argv[ret->argc] = NULL;
+	return at == len ? check(ret) : -EBADMSG;
+}

@@ -1,0 +1,415 @@
+#include "launcher/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "launcher/attach.h"
+#include "launcher/layers.h"
+#include "launcher/terminal.h"
+
+#define KEEPER_MS 20000 /* from the agent's hello to a keeper that answers */
+
+void std_fds_open(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(&fd);
+}
+
+struct opts *launch_globals(void)
+{
+	static struct opts globals;
+
+	return &globals;
+}
+
+static int usage(const struct cmd *cmd, const char *before, const char *what, const char *after)
+{
+	log_error("%s%s%s", before, what, after);
+	return cmd_usage(cmd);
+}
+
+static int parse(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
+		 int argc, char *argv[])
+{
+	char why[160];
+	const char *refused;
+	int n;
+
+	l->o = *launch_globals();
+	n = opts_take(&l->o, argc - 1, argv + 1, why, sizeof(why));
+	if (n < 0)
+		return usage(cmd, "", why, "");
+	refused = opts_refused(&l->o, allowed);
+	if (refused)
+		return usage(cmd, "", refused, " has no meaning here");
+	l->args = argv + 1 + n;
+	l->n_args = argc - 1 - n;
+	if (l->n_args && l->args[0][0] == '-' && strcmp(argv[n], "--"))
+		return usage(cmd, "no option ", l->args[0], "");
+	if (l->n_args && !takes_args)
+		return usage(cmd, "one word too many: ", l->args[0], "");
+	return 0;
+}
+
+int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
+		 int argc, char *argv[])
+{
+	int r;
+
+	memset(l, 0, sizeof(*l));
+	r = parse(l, cmd, allowed, takes_args, argc, argv);
+	if (r)
+		return r;
+	if (geteuid() != 0) {
+		log_error("needs root: sudo tazlaunch %s ...", cmd->name);
+		return CMD_FAILED;
+	}
+	r = workshop_state_dir(l->o.name, l->state_dir, sizeof(l->state_dir));
+	if (r == 0)
+		r = record_load(l->state_dir, &l->rec);
+	if (r < 0 && r != -ENOENT) {
+		log_err(r, "read %s/workshop", l->state_dir);
+		return CMD_FAILED;
+	}
+	l->was_up = r == 0;
+	return 0;
+}
+
+static struct workshop describe(const struct launch *l)
+{
+	return (struct workshop){
+		.name = l->o.name,
+		.state_dir = l->state_dir,
+		.workspace = l->rec.workspace,
+		.image = l->rec.image,
+		.instance = l->rec.instance,
+		.vault_bytes = l->o.vault_bytes,
+		.memory_bytes = l->o.memory_bytes,
+		.idle_sec = l->o.idle_sec,
+	};
+}
+
+/* --- which engine -------------------------------------------------------------------------- */
+
+static int check_same_engine(const struct launch *l)
+{
+	if (!l->o.engine || !strcmp(l->o.engine, l->engine->name))
+		return 0;
+	log_error("%s is up with engine %s; 'tazlaunch down --name %s' first", l->o.name,
+		  l->engine->name, l->o.name);
+	return -EBUSY;
+}
+
+static int use_given(struct launch *l)
+{
+	const struct engine *e = engine_find(l->o.engine);
+	char why[256] = "";
+	int r;
+
+	r = e->usable(why, sizeof(why));
+	if (r < 0) {
+		log_error("engine %s cannot be used here: %s", e->name, why);
+		return r;
+	}
+	l->engine = e;
+	return 0;
+}
+
+static int use_best(struct launch *l)
+{
+	char why[600];
+
+	l->engine = engine_choose(why, sizeof(why));
+	if (!l->engine) {
+		log_error("%s", why);
+		return -ENODEV;
+	}
+	if (*why)
+		log_info("%s: using engine %s", why, l->engine->name);
+	return 0;
+}
+
+int launch_engine(struct launch *l)
+{
+	if (l->engine)
+		return 0;
+	return l->o.engine ? use_given(l) : use_best(l);
+}
+
+/* A workshop that was never up runs nowhere: no engine needs to be asked. */
+int launch_running(struct launch *l)
+{
+	const struct engine *e = l->was_up ? engine_find(l->rec.engine) : NULL;
+	struct workshop w = describe(l);
+	int r;
+
+	if (l->was_up && !e) {
+		log_error("%s/workshop names the unknown engine '%s'", l->state_dir, l->rec.engine);
+		return -EBADMSG;
+	}
+	r = e ? e->running(&w) : 0;
+	if (r < 0)
+		return log_err(r, "ask engine %s about %s", e->name, l->o.name);
+	if (r == 1)
+		l->engine = e;
+	return r;
+}
+
+/* --- up and down --------------------------------------------------------------------------- */
+
+int launch_build(struct launch *l)
+{
+	int r = launch_engine(l);
+
+	return r < 0 ? r : layers_build(l->engine, "base", l->rec.image, sizeof(l->rec.image));
+}
+
+static int choose_workspace(struct launch *l)
+{
+	autofree char *cwd = getcwd(NULL, 0);
+
+	if (!cwd)
+		return log_err(-errno, "current directory");
+	if (!strcmp(cwd, "/")) {
+		log_info("the whole of / is no workspace: /workspace is an empty folder");
+		free(cwd);
+		if (asprintf(&cwd, "%s/work", l->state_dir) < 0) {
+			cwd = NULL;
+			return -ENOMEM;
+		}
+	}
+	if (strlen(cwd) >= sizeof(l->rec.workspace) || strchr(cwd, '\n')) {
+		log_error("this directory's name cannot be a workspace");
+		return -EINVAL;
+	}
+	strcpy(l->rec.workspace, cwd);
+	return 0;
+}
+
+/* What the kernel's global names begin with: two hosts' folders of one name never meet. */
+static void choose_instance(struct launch *l)
+{
+	uint32_t random;
+
+	secret_random(&random, sizeof(random));
+	snprintf(l->rec.instance, sizeof(l->rec.instance), "%s-%08x", l->o.name, random);
+}
+
+static int start(struct launch *l)
+{
+	struct workshop w;
+	int r = launch_build(l);
+
+	if (r == 0)
+		r = choose_workspace(l);
+	if (r < 0)
+		return r;
+	choose_instance(l);
+	snprintf(l->rec.engine, sizeof(l->rec.engine), "%s", l->engine->name);
+	r = record_save(l->state_dir, &l->rec);
+	if (r < 0)
+		return log_err(r, "write %s/workshop", l->state_dir);
+	l->was_up = true;
+	w = describe(l);
+	if (log_is_fancy(STDERR_FILENO))
+		log_info("starting %s with engine %s", l->o.name, l->engine->name);
+	return l->engine->up(&w);
+}
+
+/* The agent answers before the keeper has its socket: wait until the keeper does, too. */
+static int wait_keeper(struct launch *l)
+{
+	static const char *const argv[] = { "/usr/bin/enclave", "status", "--json", NULL };
+	uint64_t end = io_boottime_ns() + KEEPER_MS * 1000000ULL;
+	struct workshop w = describe(l);
+	char text[4096];
+	int r;
+
+	do {
+		int fd = l->engine->dial(&w);
+
+		r = fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, sizeof(text));
+		if (r == 0)
+			return 0;
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	} while (io_boottime_ns() < end);
+	log_error("%s has started, but its keeper does not answer", l->o.name);
+	return -ETIMEDOUT;
+}
+
+/* Somebody else may have started it while we waited for the lock: the record is read again. */
+static int lock_and_reread(struct launch *l, int *ret_lock)
+{
+	int r;
+
+	*ret_lock = workshop_lock(l->state_dir);
+	if (*ret_lock < 0)
+		return log_err(*ret_lock, "lock %s", l->state_dir);
+	r = record_load(l->state_dir, &l->rec);
+	l->was_up = r == 0;
+	return r < 0 && r != -ENOENT ? log_err(r, "read %s/workshop", l->state_dir) : 0;
+}
+
+int launch_up(struct launch *l)
+{
+	autoclose int lock = -EBADF;
+	int r = workshop_make_dirs(l->state_dir);
+
+	if (r < 0)
+		return log_err(r, "make %s", l->state_dir);
+	r = lock_and_reread(l, &lock);
+	if (r == 0)
+		r = launch_running(l);
+	if (r == 1)
+		return check_same_engine(l);
+	if (r == 0)
+		r = start(l);
+	return r < 0 ? r : wait_keeper(l);
+}
+
+/* Saved before it is stopped: a vault that cannot be saved keeps its workshop. */
+static int lock_first(struct launch *l)
+{
+	static const char *const argv[] = { "/usr/bin/enclave", "lock", NULL };
+	char text[4096];
+	struct workshop w = describe(l);
+	int fd = l->engine->dial(&w);
+	int r;
+
+	if (fd < 0)
+		return 0; /* nobody to ask; the keeper locks when it is stopped */
+	r = attach_capture(fd, argv, STDERR_FILENO, text, sizeof(text));
+	if (r == 0)
+		return 0;
+	log_error("%s does not lock, so it is not stopped; 'tazlaunch lock --name %s' tells more",
+		  l->o.name, l->o.name);
+	return -EBUSY;
+}
+
+int launch_down(struct launch *l)
+{
+	autoclose int lock = -EBADF;
+	struct workshop w;
+	int r;
+
+	if (!l->was_up)
+		return 0;
+	r = lock_and_reread(l, &lock);
+	if (r == 0)
+		r = launch_running(l);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		r = lock_first(l);
+		if (r < 0)
+			return r;
+	}
+	/* Also when it is not running: what is left of it goes. */
+	l->engine = engine_find(l->rec.engine);
+	w = describe(l);
+	return l->engine->down(&w);
+}
+
+/* --- inside -------------------------------------------------------------------------------- */
+
+int launch_dial(struct launch *l)
+{
+	struct workshop w = describe(l);
+	int fd, r = launch_running(l);
+
+	if (r < 0)
+		return r;
+	if (!r) {
+		log_error("%s is down; start it with: tazlaunch up --name %s", l->o.name,
+			  l->o.name);
+		return -ENOTCONN;
+	}
+	fd = l->engine->dial(&w);
+	if (fd == -EBUSY)
+		log_error("every way into %s is in use; close a session first", l->o.name);
+	else if (fd < 0)
+		log_err(fd, "reach the agent of %s", l->o.name);
+	return fd;
+}
+
+int launch_capture(struct launch *l, const char *const argv[], char *buf, size_t size)
+{
+	int fd = launch_dial(l);
+
+	return fd < 0 ? fd : attach_capture(fd, argv, STDERR_FILENO, buf, size);
+}
+
+static const char *clean_env(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && request_env_ok(v) ? v : "";
+}
+
+static void set_place(struct launch *l, struct request *req, char *buf, size_t size)
+{
+	autofree char *cwd = getcwd(NULL, 0);
+
+	if (workspace_inside(l->rec.workspace, cwd ? cwd : "/", buf, size) < 0)
+		log_info("this directory is not in the workspace %s: starting in /workspace",
+			 l->rec.workspace);
+	req->cwd = buf;
+}
+
+int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool close_stdin)
+{
+	static struct request req;
+	char place[PATH_MAX];
+	struct attach a = { close_stdin ? -EBADF : STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+			    prompt };
+	bool tty = !close_stdin && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	int fd, r;
+
+	if (l->n_args > REQUEST_ARGS_MAX) {
+		log_error("too many arguments");
+		return CMD_FAILED;
+	}
+	fd = launch_dial(l);
+	if (fd < 0)
+		return CMD_FAILED;
+	req = (struct request){
+		.kind = prompt ? REQUEST_SESSION : REQUEST_EXEC,
+		.user = REQUEST_TAZ,
+		.flags = flags | (tty ? REQUEST_TTY : 0),
+		.term = clean_env("TERM"),
+		.lang = clean_env("LANG"),
+		.colorterm = clean_env("COLORTERM"),
+		.argc = l->n_args,
+	};
+	memcpy(req.argv, l->args, l->n_args * sizeof(*req.argv));
+	if (tty)
+		terminal_size(STDIN_FILENO, &req.rows, &req.cols);
+	set_place(l, &req, place, sizeof(place));
+	r = attach_run(fd, &req, &a);
+	return r < 0 ? CMD_FAILED : r;
+}
+
+int launch_passphrase(struct launch *l, struct prompt *p)
+{
+	int r;
+
+	if (!(l->o.given & OPT_PASSPHRASE_FD))
+		return 0;
+	r = prompt_read_fd(l->o.passphrase_fd, &p->given);
+	std_fds_open(); /* a later open(2) must not become standard input */
+	if (r < 0)
+		log_error("--passphrase-fd %d: %s", l->o.passphrase_fd, prompt_why(r));
+	return r;
+}

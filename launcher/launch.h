@@ -1,0 +1,79 @@
+/*
+ * launch - what the commands share: options, the workshop they mean, its engine, its way up
+ */
+#ifndef TAZ_LAUNCHER_LAUNCH_H
+#define TAZ_LAUNCHER_LAUNCH_H
+
+#include "enclave/base/cmd.h"
+#include "enclave/base/prompt.h"
+#include "launcher/engine.h"
+#include "launcher/opts.h"
+#include "launcher/workshop.h"
+
+struct launch {
+	struct opts o;
+	char **args; /* what follows the options; ended by NULL */
+	int n_args;
+	char state_dir[PATH_MAX - 64];
+	bool was_up; /* there is a record of an earlier `up` */
+	struct record rec;
+	const struct engine *engine; /* NULL until it was needed */
+};
+
+/* std_fds_open - whichever of the three standard streams is closed becomes /dev/null */
+void std_fds_open(void);
+
+/* launch_globals - the options that stood before the command; main() fills them */
+struct opts *launch_globals(void);
+
+/*
+ * launch_begin - parse a command's line, find its workshop
+ * @allowed: enum opt_bit
+ * @takes_args: may words follow the options?
+ *
+ * Returns 0, or the exit code to end with, after saying why: CMD_USAGE, CMD_FAILED.
+ */
+int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
+		 int argc, char *argv[]);
+
+/*
+ * launch_engine - decide on the engine: the given one, or what this machine can do
+ * Returns 0 or -errno after saying why.
+ */
+int launch_engine(struct launch *l);
+
+/* launch_running - is it up? 1, 0 or -errno after saying why. Decides on the engine when needed. */
+int launch_running(struct launch *l);
+
+/* launch_build - have the image; its tag goes to the record. Returns 0 or -errno after saying why.
+ */
+int launch_build(struct launch *l);
+
+/* launch_up - build when needed, start when not running, wait for the keeper. Returns as above. */
+int launch_up(struct launch *l);
+
+/* launch_down - stop it in order. Returns as above. */
+int launch_down(struct launch *l);
+
+/* launch_dial - a stream to the agent. Returns it, or -ENOTCONN and others after saying why. */
+int launch_dial(struct launch *l);
+
+/*
+ * launch_capture - run a program inside, as root, outside every session, and keep its output
+ * Returns its exit status or -errno after saying why.
+ */
+int launch_capture(struct launch *l, const char *const argv[], char *buf, size_t size);
+
+/*
+ * launch_run - a SESSION (with @prompt) or EXEC of l->args on our own standard streams
+ * @flags: REQUEST_CREATE or 0; a terminal is used when we have one
+ * @close_stdin: the program reads /dev/null
+ * Returns an exit code: the program's, or CMD_FAILED.
+ */
+int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool close_stdin);
+
+/* launch_passphrase - read --passphrase-fd when it was given. Returns 0 or -errno after saying why.
+ */
+int launch_passphrase(struct launch *l, struct prompt *p);
+
+#endif

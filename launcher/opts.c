@@ -1,0 +1,163 @@
+#include "launcher/opts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "enclave/base/size.h"
+#include "launcher/workshop.h"
+
+static int set_name(struct opts *o, const char *v)
+{
+	if (!workshop_name_ok(v))
+		return -EINVAL;
+	o->name = v;
+	return 0;
+}
+
+static int set_engine(struct opts *o, const char *v)
+{
+	if (strcmp(v, "docker") && strcmp(v, "vm"))
+		return -EINVAL;
+	o->engine = v;
+	return 0;
+}
+
+static int set_vault_size(struct opts *o, const char *v)
+{
+	/* The keeper's own limits: below, LUKS2's header leaves no room; above, RAM does not. */
+	return size_parse(v, &o->vault_bytes) == 0 && o->vault_bytes >= (16 << 20) &&
+			       o->vault_bytes <= (64ULL << 30)
+		       ? 0
+		       : -EINVAL;
+}
+
+static int set_memory(struct opts *o, const char *v)
+{
+	return size_parse(v, &o->memory_bytes) == 0 && o->memory_bytes >= (256 << 20) &&
+			       o->memory_bytes <= (1ULL << 44)
+		       ? 0
+		       : -EINVAL;
+}
+
+static int set_idle(struct opts *o, const char *v)
+{
+	return duration_parse(v, &o->idle_sec);
+}
+
+static int set_passphrase_fd(struct opts *o, const char *v)
+{
+	long long fd;
+
+	if (num_parse(v, 0, 1023, &fd) < 0 || fcntl(fd, F_GETFD) < 0)
+		return -EINVAL;
+	o->passphrase_fd = fd;
+	return 0;
+}
+
+static int set_create(struct opts *o, const char *v)
+{
+	o->create = true;
+	return 0;
+}
+
+static int set_json(struct opts *o, const char *v)
+{
+	o->json = true;
+	return 0;
+}
+
+static const struct opt {
+	const char *name;
+	enum opt_bit bit;
+	int (*set)(struct opts *o, const char *value);
+	const char *wants; /* what its value must be; NULL for none */
+} table[] = {
+	{ "--name", OPT_NAME, set_name, "a name of a-z, 0-9 and -, at most 32" },
+	{ "--engine", OPT_ENGINE, set_engine, "docker or vm" },
+	{ "--vault-size", OPT_VAULT_SIZE, set_vault_size, "a size from 16M to 64G" },
+	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
+	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
+	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
+	{ "--create", OPT_CREATE, set_create, NULL },
+	{ "--json", OPT_JSON, set_json, NULL },
+};
+
+#define TABLE_END (table + sizeof(table) / sizeof(*table))
+
+void opts_init(struct opts *o)
+{
+	*o = (struct opts){
+		.name = "default",
+		.vault_bytes = 256 << 20,
+		.idle_sec = 15 * 60,
+		.passphrase_fd = -EBADF,
+	};
+}
+
+static const struct opt *find(const char *word, const char **ret_value)
+{
+	for (const struct opt *t = table; t < TABLE_END; t++) {
+		size_t n = strlen(t->name);
+
+		if (strncmp(word, t->name, n) || (word[n] && word[n] != '='))
+			continue;
+		*ret_value = word[n] ? word + n + 1 : NULL;
+		return t;
+	}
+	return NULL;
+}
+
+/* Returns how many words it took. */
+static int take_one(struct opts *o, const struct opt *t, const char *value, const char *next,
+		    char *why, unsigned long size)
+{
+	int words = 1;
+
+	if (t->wants && !value) {
+		value = next;
+		words = 2;
+	}
+	if (t->wants ? !value : !!value) {
+		snprintf(why, size, t->wants ? "%s wants %s" : "%s takes no value", t->name,
+			 t->wants);
+		return -EINVAL;
+	}
+	if (t->set(o, value) < 0) {
+		snprintf(why, size, "%s wants %s, not '%s'", t->name, t->wants, value);
+		return -EINVAL;
+	}
+	o->given |= t->bit;
+	return words;
+}
+
+int opts_take(struct opts *o, int argc, char *const argv[], char *why, unsigned long size)
+{
+	int i = 0;
+
+	while (i < argc) {
+		const char *value;
+		const struct opt *t;
+		int n;
+
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+		t = find(argv[i], &value);
+		if (!t)
+			break;
+		n = take_one(o, t, value, i + 1 < argc ? argv[i + 1] : NULL, why, size);
+		if (n < 0)
+			return n;
+		i += n;
+	}
+	return i;
+}
+
+const char *opts_refused(const struct opts *o, unsigned allowed)
+{
+	for (const struct opt *t = table; t < TABLE_END; t++)
+		if (o->given & t->bit & ~allowed)
+			return t->name;
+	return NULL;
+}

@@ -1,0 +1,65 @@
+/*
+ * opts - the options of all commands in one table; each command says which it takes
+ *
+ * They may stand before the command, too: main() takes those off first.
+ */
+#ifndef TAZ_LAUNCHER_OPTS_H
+#define TAZ_LAUNCHER_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum opt_bit {
+	OPT_NAME = 1,
+	OPT_ENGINE = 2,
+	OPT_VAULT_SIZE = 4,
+	OPT_IDLE = 8,
+	OPT_CREATE = 16,
+	OPT_PASSPHRASE_FD = 32,
+	OPT_JSON = 64,
+	OPT_MEMORY = 128,
+
+	OPT_COMMON = OPT_NAME | OPT_ENGINE,
+	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY,
+};
+
+struct opts {
+	unsigned given; /* which of opt_bit were */
+	const char *name;
+	const char *engine; /* NULL: choose */
+	uint64_t vault_bytes;
+	uint64_t memory_bytes; /* 0: the engine's default */
+	unsigned idle_sec;
+	int passphrase_fd; /* < 0: ask */
+	bool create, json;
+};
+
+/* opts_init - the defaults */
+void opts_init(struct opts *o);
+
+/*
+ * opts_take - take options off the front of an argument list
+ * @argv, @argc: begins with the first candidate
+ * @why: on -EINVAL one sentence
+ *
+ * Ends before the first word that is not an option of the table, and after "--". Both
+ * "--name VALUE" and "--name=VALUE" are understood; later ones win.
+ * Returns how many words were taken, or -EINVAL: a bad or missing value.
+ */
+int opts_take(struct opts *o, int argc, char *const argv[], char *why, unsigned long size);
+
+/* opts_refused - an option that was given but is not in @allowed, or NULL */
+const char *opts_refused(const struct opts *o, unsigned allowed);
+
+/* What stands in every --help. */
+#define OPTS_HELP_COMMON                                                                          \
+	"  --name NAME          which workshop (default: default)\n"                              \
+	"  --engine docker|vm   where it runs (default: what it was started with, or what this\n" \
+	"                       machine can do)\n"
+#define OPTS_HELP_UP                                                                            \
+	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n" \
+	"                       the vault is made\n"                                            \
+	"  --idle TIME          lock after that long without use, such as 15m (default)\n"      \
+	"  --memory SIZE        RAM of a virtual machine\n" OPTS_HELP_COMMON
+
+#endif

@@ -1,0 +1,195 @@
+#include "launcher/workshop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+
+#define STATE_ROOT "/var/lib/taz"
+
+bool workshop_name_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n && !name[n] && n <= WORKSHOP_NAME_MAX && name[0] != '-';
+}
+
+int workshop_state_dir(const char *name, char *buf, size_t size)
+{
+	const char *root = getenv("TAZ_STATE");
+
+	if (!root || !*root)
+		root = STATE_ROOT;
+	if (root[0] != '/')
+		return -EINVAL;
+	return snprintf(buf, size, "%s/%s", root, name) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/* Ours alone: what lies in a folder that others may write cannot be trusted. */
+static int make_dir(int dirfd, const char *path)
+{
+	struct stat st;
+
+	if (mkdirat(dirfd, path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return -EACCES;
+	return st.st_mode & 077 && fchmodat(dirfd, path, 0700, 0) < 0 ? -errno : 0;
+}
+
+int workshop_make_dirs(const char *state_dir)
+{
+	static const char *const below[] = { "vault", "run", "work" };
+	autofree char *root = strdup(state_dir);
+	autoclose int fd = -EBADF;
+	int r;
+
+	if (!root)
+		return -ENOMEM;
+	*strrchr(root, '/') = '\0';
+	if (*root && mkdir(root, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	r = make_dir(AT_FDCWD, state_dir);
+	if (r < 0)
+		return r;
+	fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; r == 0 && i < sizeof(below) / sizeof(*below); i++)
+		r = make_dir(fd, below[i]);
+	/* The empty workspace is shown to the user inside. */
+	if (r == 0 && fchmodat(fd, "work", 0755, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+int workshop_lock(const char *state_dir)
+{
+	char path[PATH_MAX];
+	autoclose int fd = -EBADF;
+
+	if (snprintf(path, sizeof(path), "%s/lock", state_dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return take_fd(&fd);
+}
+
+/* --- the record ---------------------------------------------------------------------------- */
+
+static const struct key {
+	const char *name;
+	size_t offset, size;
+} keys[] = {
+	{ "engine", offsetof(struct record, engine), sizeof(((struct record *)0)->engine) },
+	{ "image", offsetof(struct record, image), sizeof(((struct record *)0)->image) },
+	{ "instance", offsetof(struct record, instance), sizeof(((struct record *)0)->instance) },
+	{ "workspace", offsetof(struct record, workspace),
+	  sizeof(((struct record *)0)->workspace) },
+};
+
+#define N_KEYS (sizeof(keys) / sizeof(*keys))
+
+static int parse_line(const char *line, size_t len, struct record *rec)
+{
+	const char *eq = memchr(line, '=', len);
+
+	if (!eq)
+		return -EBADMSG;
+	for (const struct key *k = keys; k < keys + N_KEYS; k++) {
+		size_t n = line + len - (eq + 1);
+		char *to = (char *)rec + k->offset;
+
+		if (strlen(k->name) != (size_t)(eq - line) || strncmp(line, k->name, eq - line))
+			continue;
+		if (n >= k->size || *to)
+			return -EBADMSG; /* too long, or given twice */
+		memcpy(to, eq + 1, n);
+		to[n] = '\0';
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+int record_parse(const char *text, struct record *ret)
+{
+	struct record rec = { 0 };
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		int r = parse_line(text, len, &rec);
+
+		if (r < 0)
+			return r;
+		text += len + (text[len] == '\n');
+	}
+	for (const struct key *k = keys; k < keys + N_KEYS; k++)
+		if (!((char *)&rec)[k->offset])
+			return -EBADMSG;
+	*ret = rec;
+	return 0;
+}
+
+int record_load(const char *state_dir, struct record *ret)
+{
+	autoclose int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char text[sizeof(struct record) + 128];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = io_read_text(fd, "workshop", text, sizeof(text));
+	return n < 0 ? (int)n : record_parse(text, ret);
+}
+
+int record_save(const char *state_dir, const struct record *rec)
+{
+	autoclose int dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int fd = -EBADF;
+	char text[sizeof(struct record) + 128];
+	int r, n = 0;
+
+	if (dirfd < 0)
+		return -errno;
+	for (const struct key *k = keys; k < keys + N_KEYS; k++) {
+		const char *value = (const char *)rec + k->offset;
+
+		if (strchr(value, '\n'))
+			return -EINVAL;
+		n += snprintf(text + n, sizeof(text) - n, "%s=%s\n", k->name, value);
+	}
+	fd = openat(dirfd, "workshop.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = io_write_full(fd, text, n);
+	if (r < 0)
+		return r;
+	if (fsync(fd) < 0 || renameat(dirfd, "workshop.new", dirfd, "workshop") < 0 ||
+	    fsync(dirfd) < 0)
+		return -errno;
+	return 0;
+}
+
+int workspace_inside(const char *workspace, const char *cwd, char *buf, size_t size)
+{
+	size_t n = strlen(workspace);
+
+	if (!strncmp(cwd, workspace, n) && (cwd[n] == '/' || !cwd[n]) &&
+	    snprintf(buf, size, "/workspace%s", cwd + n) < (int)size)
+		return 0;
+	snprintf(buf, size, "/workspace");
+	return -ENOENT;
+}

@@ -1,0 +1,67 @@
+/*
+ * workshop - one workshop's folder on the host: its name, its lock, what it was started with
+ *
+ *	STATE/NAME/		0700 root
+ *		vault/		the sealed vault, /var/lib/taz inside
+ *		run/		the agent's socket or the guest's ports
+ *		work/		an empty workspace, when there is no better one
+ *		workshop	what `up` chose, "key=value" lines, written atomically
+ *		lock		flock(2): one up or down at a time
+ */
+#ifndef TAZ_LAUNCHER_WORKSHOP_H
+#define TAZ_LAUNCHER_WORKSHOP_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "launcher/engine.h"
+
+#define WORKSHOP_NAME_MAX 32
+
+/* What is written down at `up`, and read by every later command. */
+struct record {
+	char engine[16];
+	char image[128];
+	char instance[64];
+	char workspace[PATH_MAX];
+};
+
+/* workshop_name_ok - [a-z0-9][a-z0-9-]*, at most WORKSHOP_NAME_MAX bytes */
+bool workshop_name_ok(const char *name);
+
+/*
+ * workshop_state_dir - the folder of a workshop: $TAZ_STATE or /var/lib/taz, and its name
+ * Returns 0 or -ENAMETOOLONG, -EINVAL for a relative TAZ_STATE.
+ */
+int workshop_state_dir(const char *name, char *buf, size_t size);
+
+/* workshop_make_dirs - make what is missing, 0700. Returns 0, -EACCES when one is not root's, or
+ * -errno. */
+int workshop_make_dirs(const char *state_dir);
+
+/*
+ * workshop_lock - wait until we are the only one who starts or stops it
+ * Returns a descriptor (closing it lets go), -ENOENT when there is no such folder, or -errno.
+ */
+int workshop_lock(const char *state_dir);
+
+/*
+ * record_parse - the text of the file "workshop"
+ * Returns 0 or -EBADMSG: a line without '=', an unknown or a missing key, a value too long.
+ */
+int record_parse(const char *text, struct record *ret);
+
+/* record_load - Returns 0, -ENOENT when it was never up, -EBADMSG, or -errno. */
+int record_load(const char *state_dir, struct record *ret);
+
+/* record_save - written whole or not at all. Returns 0, -EINVAL for a line's end in a value, or
+ * -errno. */
+int record_save(const char *state_dir, const struct record *rec);
+
+/*
+ * workspace_inside - where a host directory is seen inside
+ * Returns 0, or -ENOENT when it is not in the workspace: @buf is then "/workspace".
+ */
+int workspace_inside(const char *workspace, const char *cwd, char *buf, size_t size);
+
+#endif
