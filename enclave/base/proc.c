@@ -53,17 +53,20 @@ int proc_stat_read(int procfd, struct proc_stat *ret)
 	return proc_stat_parse(text, ret);
 }
 
-pid_t proc_tgid(pid_t tid)
+pid_t proc_tgid_read(int procfd)
 {
-	autoclose int fd = proc_open(tid);
 	char text[4096], *line;
-	ssize_t n;
+	ssize_t n = io_read_text(procfd, "status", text, sizeof(text));
 
-	if (fd < 0)
-		return -ESRCH;
-	n = io_read_text(fd, "status", text, sizeof(text));
 	if (n < 0)
 		return -ESRCH;
 	line = strstr(text, "\nTgid:");
 	return line ? (pid_t)strtol(line + 6, NULL, 10) : -ESRCH;
+}
+
+pid_t proc_tgid(pid_t tid)
+{
+	autoclose int fd = proc_open(tid);
+
+	return fd < 0 ? -ESRCH : proc_tgid_read(fd);
 }

@@ -36,4 +36,7 @@ int proc_stat_parse(const char *text, struct proc_stat *ret);
  */
 pid_t proc_tgid(pid_t tid);
 
+/* proc_tgid_read - the same below a descriptor of proc_open(tid), so without a race */
+pid_t proc_tgid_read(int procfd);
+
 #endif

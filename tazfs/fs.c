@@ -1,0 +1,389 @@
+/*
+ * The operations. Each that names a file begins with fs_begin(), which asks for permission and
+ * reaches the file; what is left is the one call and the reply. Requests on open files were decided
+ * when the file was opened.
+ */
+#include "tazfs/fs_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/secret.h"
+
+#define ATTR_SEC 86400.0 /* we are the only writer: attributes stay true until we change them */
+
+bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h)
+{
+	struct view *v = view_of(req);
+	int r = view_permit(v, fuse_req_ctx(req)->pid, change);
+
+	if (r == 0) {
+		struct node *n = node_get(v->nodes, ino);
+
+		r = n ? node_hold(v->nodes, n, h) : -ESTALE;
+	}
+	if (r < 0)
+		reply(req, r);
+	return r == 0;
+}
+
+/* A look at the root is not followed by a lookup, so its attributes are never cached. */
+static double attr_sec(fuse_ino_t ino)
+{
+	return ino == NODE_ROOT ? 0.0 : ATTR_SEC;
+}
+
+static void reply_attr(fuse_req_t req, const struct node_hold *h)
+{
+	struct stat st;
+	int r;
+
+	node_io_rdlock(h->t, h->n);
+	r = fstatat(h->fd, "", &st, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	node_io_unlock(h->t, h->n);
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_attr(req, &st, attr_sec(node_id(h->n)));
+}
+
+struct fuse_entry_param fs_entry(const struct node_entry *e)
+{
+	return (struct fuse_entry_param){ .ino = e->id,
+					  .generation = e->generation,
+					  .attr = e->st,
+					  .attr_timeout = attr_sec(e->id) };
+}
+
+/* Tells the kernel what @name is now, unless @r says that making it failed. */
+static void reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r)
+{
+	struct fuse_entry_param param;
+	struct node_entry e;
+
+	if (r == 0)
+		r = node_lookup(dir, name, &e);
+	if (r < 0) {
+		reply(req, r);
+		return;
+	}
+	param = fs_entry(&e);
+	if (fuse_reply_entry(req, &param) < 0)
+		node_forget(dir->t, e.id, 1);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	/* We are the only writer, so the kernel need not suspect a change when it sees a new time;
+	 * and dropping pages without wiping them is what we must not do. */
+	conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS |
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ |
+				  FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_WRITEBACK_CACHE);
+	conn->want |= conn->capable & FUSE_CAP_EXPLICIT_INVAL_DATA;
+	conn->max_write = STORE_IO_MAX;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+
+	if (fs_begin(req, parent, LOOK, &dir))
+		reply_entry(req, &dir, name, 0);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	node_forget(view_of(req)->nodes, ino, n);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		node_forget(view_of(req)->nodes, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+
+	if (fs_begin(req, ino, LOOK, &h))
+		reply_attr(req, &h);
+}
+
+static int set_size(const struct node_hold *h, off_t size, const struct fuse_file_info *fi)
+{
+	const struct node_file *f = fi ? file_of(fi) : NULL;
+	int r;
+
+	node_io_wrlock(h->t, h->n);
+	if (f && f->writes)
+		r = ftruncate(f->file.fd, size) < 0 ? -errno : 0;
+	else
+		r = store_truncate(h->fd, size);
+	node_io_unlock(h->t, h->n);
+	if (r == 0)
+		node_cut_pages(h->n, (uint64_t)size + STORE_ALIGN - 1);
+	return r;
+}
+
+static int set_owner(const struct node_hold *h, const struct stat *attr, int what)
+{
+	uid_t uid = what & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1;
+	gid_t gid = what & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1;
+
+	return fchownat(h->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static struct timespec set_time(struct timespec t, int given, int now)
+{
+	if (now)
+		return (struct timespec){ .tv_nsec = UTIME_NOW };
+	return given ? t : (struct timespec){ .tv_nsec = UTIME_OMIT };
+}
+
+static int set_times(const struct node_hold *h, const struct stat *attr, int what)
+{
+	struct timespec ts[2] = {
+		set_time(attr->st_atim, what & FUSE_SET_ATTR_ATIME, what & FUSE_SET_ATTR_ATIME_NOW),
+		set_time(attr->st_mtim, what & FUSE_SET_ATTR_MTIME, what & FUSE_SET_ATTR_MTIME_NOW),
+	};
+
+	return utimensat(h->fd, "", ts, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int what,
+		       struct fuse_file_info *fi)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+	int r = 0;
+
+	if (!fs_begin(req, ino, CHANGE, &h))
+		return;
+	if (what & FUSE_SET_ATTR_MODE)
+		r = store_chmod(h.fd, attr->st_mode & 07777);
+	if (r == 0 && what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		r = set_owner(&h, attr, what);
+	if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		node_unshare(h.t, h.n);
+	if (r == 0 && what & FUSE_SET_ATTR_SIZE)
+		r = set_size(&h, attr->st_size, fi);
+	if (r == 0 && what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
+			      FUSE_SET_ATTR_MTIME_NOW))
+		r = set_times(&h, attr, what);
+	if (r < 0)
+		reply(req, r);
+	else
+		reply_attr(req, &h);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+	char target[4096 + 1];
+	ssize_t n;
+
+	if (!fs_begin(req, ino, LOOK, &h))
+		return;
+	n = readlinkat(h.fd, "", target, sizeof(target) - 1);
+	if (n < 0) {
+		reply(req, -errno);
+		return;
+	}
+	target[n] = '\0';
+	fuse_reply_readlink(req, target);
+	secret_wipe(target, n);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+	int r = 0;
+
+	if (!fs_begin(req, parent, CHANGE, &dir))
+		return;
+	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
+		r = -EPERM;
+	else if (mknodat(dir.fd, name, mode, 0) < 0)
+		r = -errno;
+	reply_entry(req, &dir, name, r);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+
+	if (fs_begin(req, parent, CHANGE, &dir))
+		reply_entry(req, &dir, name, mkdirat(dir.fd, name, mode) < 0 ? -errno : 0);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+
+	if (fs_begin(req, parent, CHANGE, &dir))
+		reply_entry(req, &dir, name, symlinkat(target, dir.fd, name) < 0 ? -errno : 0);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *name)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE, dir = NODE_HOLD_NONE;
+	struct view *v = view_of(req);
+	struct node *n = node_get(v->nodes, new_parent);
+	int r;
+
+	if (!fs_begin(req, ino, CHANGE, &h))
+		return;
+	r = n ? node_hold(v->nodes, n, &dir) : -ESTALE;
+	if (r < 0)
+		reply(req, r);
+	else
+		reply_entry(req, &dir, name, store_link(h.fd, dir.fd, name));
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+
+	if (fs_begin(req, parent, CHANGE, &dir))
+		reply(req, node_unlink(&dir, name, 0));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	autohold struct node_hold dir = NODE_HOLD_NONE;
+
+	if (fs_begin(req, parent, CHANGE, &dir))
+		reply(req, node_unlink(&dir, name, AT_REMOVEDIR));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		      const char *new_name, unsigned flags)
+{
+	autohold struct node_hold from = NODE_HOLD_NONE, to = NODE_HOLD_NONE;
+	struct view *v = view_of(req);
+	struct node *n = node_get(v->nodes, new_parent);
+	int r;
+
+	if (!fs_begin(req, parent, CHANGE, &from))
+		return;
+	r = n ? node_hold(v->nodes, n, &to) : -ESTALE;
+	if (r == 0 && flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		r = -EINVAL;
+	if (r == 0)
+		r = node_rename(&from, name, &to, new_name, flags);
+	reply(req, r);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+	struct statvfs st;
+
+	if (!fs_begin(req, ino, LOOK, &h))
+		return;
+	if (fstatvfs(h.fd, &st) < 0)
+		reply(req, -errno);
+	else
+		fuse_reply_statfs(req, &st);
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+
+	if (fs_begin(req, ino, LOOK, &h))
+		reply(req, store_access(h.fd, mask));
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			size_t size, int flags)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+
+	if (fs_begin(req, ino, CHANGE, &h))
+		reply(req, store_setxattr(h.fd, name, value, size, flags));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+
+	if (fs_begin(req, ino, CHANGE, &h))
+		reply(req, store_removexattr(h.fd, name));
+}
+
+/* A value, a list, or (@size 0) how long it would be. */
+static void reply_xattr(fuse_req_t req, char *value, size_t size, ssize_t n)
+{
+	if (n < 0)
+		reply(req, (int)n);
+	else if (!size)
+		fuse_reply_xattr(req, n);
+	else
+		fuse_reply_buf(req, value, n);
+	if (value && n > 0)
+		secret_wipe(value, size);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+	autofree char *value = size ? malloc(size) : NULL;
+
+	if (fs_begin(req, ino, LOOK, &h))
+		reply_xattr(req, value, size,
+			    size && !value ? -ENOMEM : store_getxattr(h.fd, name, value, size));
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	autohold struct node_hold h = NODE_HOLD_NONE;
+	autofree char *list = size ? malloc(size) : NULL;
+
+	if (fs_begin(req, ino, LOOK, &h))
+		reply_xattr(req, list, size,
+			    size && !list ? -ENOMEM : store_listxattr(h.fd, list, size));
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.symlink = op_symlink,
+	.link = op_link,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.rename = op_rename,
+	.open = op_open,
+	.create = op_create,
+	.release = op_release,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.fsync = op_fsync,
+	.fallocate = op_fallocate,
+	.lseek = op_lseek,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.fsyncdir = op_fsyncdir,
+	.statfs = op_statfs,
+	.access = op_access,
+	.setxattr = op_setxattr,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
+};

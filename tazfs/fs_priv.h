@@ -1,0 +1,57 @@
+/* fs_priv - shared by the files of fs, which are the only ones that know libfuse */
+#ifndef TAZ_TAZFS_FS_PRIV_H
+#define TAZ_TAZFS_FS_PRIV_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+
+#include "tazfs/fs.h"
+
+enum { LOOK = 0, CHANGE = 1 };
+
+static inline struct view *view_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline struct node_file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct node_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* reply - done, or an error (-errno) */
+static inline void reply(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, r < 0 ? -r : 0);
+}
+
+/*
+ * fs_begin - permission, then the file behind @ino
+ * @change: LOOK or CHANGE
+ * Returns false when the error has been sent.
+ */
+bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h);
+
+/* fs_entry - what the kernel is told of a node; names are never cached */
+struct fuse_entry_param fs_entry(const struct node_entry *e);
+
+/* The operations on open files and directories (fs_file.c). */
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t at,
+	      struct fuse_file_info *fi);
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t at, off_t size,
+		  struct fuse_file_info *fi);
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_file_info *fi);
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi);
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+
+#endif

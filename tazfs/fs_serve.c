@@ -1,0 +1,211 @@
+/* The session and its workers. */
+#include "tazfs/fs_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/log.h"
+#include "enclave/base/secret.h"
+
+#define ZEROS_BYTES (256U * 1024)
+
+struct fs {
+	struct fuse_session *se;
+	struct view *view;
+	int ended;
+	_Atomic unsigned workers;
+};
+
+struct parked {
+	struct gate_item item;
+	size_t size;
+	char mem[];
+};
+
+static const char zeros[ZEROS_BYTES];
+
+static void log_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	char text[256];
+
+	if (level > FUSE_LOG_WARNING)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_warn("%s", text);
+}
+
+int fs_new(struct view *v, const char *options)
+{
+	char *argv[] = { "tazfs", "-o", (char *)options, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(options ? 3 : 1, argv);
+	struct fs *fs = calloc(1, sizeof(*fs));
+
+	if (!fs)
+		return -ENOMEM;
+	fuse_set_log_func(log_fuse);
+	fs->view = v;
+	fs->ended = -EBADF;
+	fs->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), v);
+	fuse_opt_free_args(&args);
+	if (!fs->se) {
+		free(fs);
+		return -EINVAL;
+	}
+	v->fs = fs;
+	return 0;
+}
+
+int fs_mount(struct fs *fs, const char *mountpoint)
+{
+	return fuse_session_mount(fs->se, mountpoint) ? -EIO : 0;
+}
+
+void fs_unmount(struct fs *fs)
+{
+	fuse_session_unmount(fs->se);
+}
+
+/* Does the request change the store? Asked before libfuse sees it, so that it can be parked. */
+static bool is_change(const void *mem, size_t size)
+{
+	const struct fuse_in_header *in = mem;
+	const struct fuse_open_in *open_in = (const void *)(in + 1);
+
+	if (size < sizeof(*in))
+		return false;
+	switch (in->opcode) {
+	case FUSE_SETATTR:
+	case FUSE_SYMLINK:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_LINK:
+	case FUSE_CREATE:
+	case FUSE_WRITE:
+	case FUSE_SETXATTR:
+	case FUSE_REMOVEXATTR:
+	case FUSE_FALLOCATE:
+		return true;
+	case FUSE_OPEN:
+		return size >= sizeof(*in) + sizeof(*open_in) && open_in->flags & O_TRUNC;
+	default:
+		return false;
+	}
+}
+
+/* Keeps a copy of a change that found the gate closed. False: the gate is open by now. */
+static bool park(struct fs *fs, const struct fuse_buf *buf)
+{
+	struct parked *p = malloc(sizeof(*p) + buf->size);
+	bool parked;
+
+	/* Without memory: wait here. It costs a worker, and no answer is lost. */
+	if (!p) {
+		usleep(10000);
+		return false;
+	}
+	p->size = buf->size;
+	memcpy(p->mem, buf->mem, buf->size);
+	parked = gate_park(&fs->view->gate, &p->item);
+	if (!parked)
+		free(p);
+	else
+		secret_wipe(buf->mem, buf->size);
+	return parked;
+}
+
+static void process(struct fs *fs, const struct fuse_buf *buf)
+{
+	if (!is_change(buf->mem, buf->size)) {
+		fuse_session_process_buf(fs->se, buf);
+		return;
+	}
+	while (!gate_enter(&fs->view->gate))
+		if (park(fs, buf))
+			return;
+	fuse_session_process_buf(fs->se, buf);
+	gate_leave(&fs->view->gate);
+}
+
+void fs_resume(struct fs *fs)
+{
+	struct gate_item *item;
+
+	gate_open(&fs->view->gate);
+	while ((item = gate_unpark(&fs->view->gate))) {
+		struct parked *p = (struct parked *)((char *)item - offsetof(struct parked, item));
+		struct fuse_buf buf = { .mem = p->mem, .size = p->size };
+
+		process(fs, &buf);
+		secret_wipe(p->mem, p->size);
+		free(p);
+	}
+}
+
+static void *worker(void *arg)
+{
+	struct fs *fs = arg;
+	struct fuse_buf buf = { 0 };
+	uint64_t one = 1;
+
+	while (!fuse_session_exited(fs->se)) {
+		int n = fuse_session_receive_buf(fs->se, &buf);
+
+		if (n > 0)
+			process(fs, &buf);
+		else if (n != -EINTR && n != -EAGAIN)
+			break;
+	}
+	free(buf.mem);
+	if (atomic_fetch_sub(&fs->workers, 1) == 1 && write(fs->ended, &one, sizeof(one)) < 0)
+		_exit(1);
+	return NULL;
+}
+
+int fs_start(struct fs *fs, unsigned workers, int *ret_ended)
+{
+	fs->ended = eventfd(0, EFD_CLOEXEC);
+	if (fs->ended < 0)
+		return -errno;
+	atomic_store(&fs->workers, workers);
+	for (unsigned i = 0; i < workers; i++) {
+		pthread_t thread;
+		int r = pthread_create(&thread, NULL, worker, fs);
+
+		if (r)
+			return -r;
+		pthread_detach(thread);
+	}
+	*ret_ended = fs->ended;
+	return 0;
+}
+
+int fs_wipe(struct fs *fs, uint64_t ino, uint64_t bytes)
+{
+	int r = 0;
+
+	for (uint64_t at = 0; at < bytes && r == 0; at += ZEROS_BYTES) {
+		size_t n = bytes - at < ZEROS_BYTES ? bytes - at : ZEROS_BYTES;
+		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(n);
+
+		vec.buf[0].mem = (void *)zeros;
+		r = fuse_lowlevel_notify_store(fs->se, ino, (off_t)at, &vec, 0);
+	}
+	if (r == 0)
+		r = fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0);
+	return r == -ENOENT ? 0 : r;
+}

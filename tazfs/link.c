@@ -1,0 +1,181 @@
+#include "tazfs/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/msg.h"
+#include "enclave/proto.h"
+#include "tazfs/fs.h"
+#include "tazfs/scrub.h"
+
+#define QUIESCE_MS 2000
+
+union request {
+	uint32_t op;
+	struct view_plain plain;
+	struct view_session session;
+};
+
+static int answer(const struct view *v, uint32_t op, int err)
+{
+	struct view_plain msg = { .op = op, .err = err };
+
+	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+}
+
+/* Ends the process when the scrub does not: better locked with pages left than not locked. */
+static void *watchdog(void *arg)
+{
+	const struct view *v = arg;
+	struct timespec limit = { .tv_sec = SCRUB_LIMIT_MS / 1000 };
+
+	while (nanosleep(&limit, &limit) < 0 && errno == EINTR)
+		;
+	if (v->keeper >= 0)
+		answer(v, VIEW_LOCKED, -ETIMEDOUT);
+	_exit(1);
+}
+
+static int scrub_within_limit(struct view *v, bool bring_home)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, watchdog, v) == 0)
+		pthread_detach(thread);
+	return scrub(v, bring_home);
+}
+
+static int on_session_add(struct view *v, const union request *req, int *fd)
+{
+	struct view_session msg = req->session;
+
+	/* A leader that is dead already is no error: its session is over before it began. */
+	sessions_add(v->sessions, msg.pid, msg.start, take_fd(fd));
+	msg.op = VIEW_SESSION_ADDED;
+	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+}
+
+static int on_session_del(struct view *v, const union request *req, int *fd)
+{
+	sessions_del(v->sessions, req->session.pid, req->session.start);
+	return 0;
+}
+
+static int on_quiesce(struct view *v, const union request *req, int *fd)
+{
+	int r = gate_close(&v->gate, QUIESCE_MS);
+
+	/* Before the sync: a change that comes later is announced again. */
+	atomic_store(&v->dirty, false);
+	if (r == 0 && syncfs(v->rootfd) < 0)
+		r = -errno;
+	return answer(v, VIEW_QUIESCED, r);
+}
+
+static int on_resume(struct view *v, const union request *req, int *fd)
+{
+	fs_resume(v->fs);
+	return 0;
+}
+
+static int on_ask_idle(struct view *v, const union request *req, int *fd)
+{
+	struct view_idle msg = { .op = VIEW_IDLE, .last_ns = atomic_load(&v->last_ns) };
+
+	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+}
+
+static int on_lock(struct view *v, const union request *req, int *fd)
+{
+	int r = scrub_within_limit(v, true);
+
+	answer(v, VIEW_LOCKED, r);
+	/* Not exit(3): the workers are in the kernel, and there is nothing left to put in order. */
+	_exit(r < 0 ? 1 : 0);
+}
+
+static const struct {
+	uint32_t op;
+	size_t size;
+	int (*run)(struct view *v, const union request *req, int *fd);
+} requests[] = {
+	{ VIEW_SESSION_ADD, sizeof(struct view_session), on_session_add },
+	{ VIEW_SESSION_DEL, sizeof(struct view_session), on_session_del },
+	{ VIEW_QUIESCE, sizeof(struct view_plain), on_quiesce },
+	{ VIEW_RESUME, sizeof(struct view_plain), on_resume },
+	{ VIEW_ASK_IDLE, sizeof(struct view_plain), on_ask_idle },
+	{ VIEW_LOCK, sizeof(struct view_plain), on_lock },
+};
+
+static int dispatch(struct view *v, const union request *req, size_t size, int *fd)
+{
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+		if (requests[i].op == req->op)
+			return requests[i].size == size ? requests[i].run(v, req, fd) : -EBADMSG;
+	return -EBADMSG;
+}
+
+/* Nobody is left who could unmount a dead view in time, so its pages are wiped first. */
+static void end_without_keeper(struct view *v)
+{
+	scrub_within_limit(v, false);
+	_exit(1);
+}
+
+static int serve_one(struct view *v)
+{
+	union request req = { 0 };
+	autoclose int fd = -EBADF;
+	ssize_t n = msg_recv(v->keeper, &req, sizeof(req), &fd, 1);
+
+	if (n == 0 || n == -ECONNRESET)
+		end_without_keeper(v);
+	if (n < (ssize_t)sizeof(req.op))
+		return n < 0 ? (int)n : -EBADMSG;
+	return dispatch(v, &req, n, &fd);
+}
+
+int link_keeper(struct view *v, int ended)
+{
+	struct pollfd p[2] = { { .fd = v->keeper, .events = POLLIN },
+			       { .fd = ended, .events = POLLIN } };
+	int r = answer(v, VIEW_READY, 0);
+
+	while (r == 0) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (p[0].revents)
+			r = serve_one(v);
+		else if (p[1].revents)
+			r = -ENOTCONN;
+	}
+	if (r == -EPIPE)
+		end_without_keeper(v);
+	return r;
+}
+
+int link_signals(struct view *v, int ended)
+{
+	autoclose int fd = -EBADF;
+	struct pollfd p[2] = { { .events = POLLIN }, { .fd = ended, .events = POLLIN } };
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	fd = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	p[0].fd = fd;
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return p[0].revents ? scrub_within_limit(v, true) : 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * 1. Closing: each request from now on gets EIO, also on open files, except what the kernel writes
+ *    back and what our own thread asks.
+ * 2. Bring home: pages that were changed through shared maps are only in the kernel. syncfs(2) on
+ * our own mount starts their writing, but does not wait for FUSE in every kernel (before 6.16 pages
+ *    counted as clean once copied; later kernels skip FUSE when they wait), so each file that is
+ *    open for writing is opened through our own mount and fsync(2)ed. This must be over before 3:
+ *    zeros stored over a page that is being written would reach the store.
+ * 3. Closed: writes are refused, too, so the zeros can't be written back. Then every page that may
+ *    be cached is overwritten in place, which maps see as well, and dropped.
+ * 4. The store is synced.
+ *
+ * A client can hold up step 2 (by holding an inode's lock), so that has a thread of its own and a
+ * limit. It can't hold up the others for longer than a request takes, and all fail at once now.
+ */
+#include "tazfs/scrub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "tazfs/fs.h"
+
+#define HOME_MS	 1000
+#define DRAIN_MS 500
+
+struct home {
+	struct view *view;
+	int mountfd; /* of our own mount, open for reading */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static int sync_written(void *arg, struct node *n, bool is_dir, uint64_t cached, unsigned writers)
+{
+	const struct home *h = arg;
+	autoclose int fd = -EBADF;
+	char path[PATH_MAX];
+
+	if (is_dir || !writers || node_path(h->view->nodes, n, path, sizeof(path)) < 0)
+		return 0;
+	fd = openat(h->mountfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		fd = openat(h->mountfd, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		fsync(fd);
+	return 0;
+}
+
+static void *home_thread(void *arg)
+{
+	struct home *h = arg;
+	autoclose int fd = -EBADF;
+
+	atomic_store(&h->view->self, gettid());
+	/* Opened again: the descriptor of the mount may be O_PATH, which syncfs(2) refuses. */
+	fd = openat(h->view->mountfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		h->mountfd = fd;
+		syncfs(fd);
+		node_each(h->view->nodes, sync_written, h);
+	}
+	fd_close(&fd);
+	atomic_store(&h->view->self, 0);
+	pthread_mutex_lock(&h->lock);
+	h->done = true;
+	pthread_cond_signal(&h->cond);
+	pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
+/* After the limit the thread is left behind: the process is about to end. */
+static void bring_home_all(struct view *v)
+{
+	struct home *h = calloc(1, sizeof(*h));
+	struct timespec until;
+	pthread_t thread;
+	int r = 0;
+
+	if (!h)
+		return;
+	h->view = v;
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->cond, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += HOME_MS / 1000;
+	if (pthread_create(&thread, NULL, home_thread, h)) {
+		free(h);
+		return;
+	}
+	pthread_detach(thread);
+	pthread_mutex_lock(&h->lock);
+	while (!h->done && r == 0)
+		r = pthread_cond_timedwait(&h->cond, &h->lock, &until);
+	pthread_mutex_unlock(&h->lock);
+	if (r == 0)
+		free(h);
+}
+
+struct wipe {
+	struct fs *fs;
+	int err;
+};
+
+static int wipe_one(void *arg, struct node *n, bool is_dir, uint64_t cached, unsigned writers)
+{
+	struct wipe *w = arg;
+	int r = 0;
+
+	if (is_dir || cached)
+		r = fs_wipe(w->fs, node_id(n), cached - cached % STORE_ALIGN);
+	/* A page that was dirtied after step 2 is only cleaned by the first round (its write was
+	 * refused), and dropped by the second. */
+	if (r == 0 && writers)
+		r = fs_wipe(w->fs, node_id(n), 0);
+	if (r < 0 && w->err == 0)
+		w->err = r;
+	return 0;
+}
+
+int scrub(struct view *v, bool bring_home)
+{
+	struct wipe w = { .fs = v->fs };
+
+	atomic_store(&v->phase, bring_home ? VIEW_CLOSING : VIEW_CLOSED);
+	fs_resume(v->fs);
+	if (bring_home && v->mountfd >= 0)
+		bring_home_all(v);
+	atomic_store(&v->phase, VIEW_CLOSED);
+	gate_close(&v->gate, DRAIN_MS);
+	gate_open(&v->gate);
+	node_each(v->nodes, wipe_one, &w);
+	node_drop_fds(v->nodes);
+	if (bring_home && syncfs(v->rootfd) < 0 && w.err == 0)
+		w.err = -errno;
+	return w.err;
+}

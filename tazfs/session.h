@@ -1,0 +1,47 @@
+/*
+ * session - the set of sessions: which living processes are leaders
+ *
+ * A leader is named by pid and start time and held by a pidfd, so that a recycled pid is never one.
+ * A leader that died counts as gone at once: every question looks at its pidfd. All calls may come
+ * from any thread.
+ */
+#ifndef TAZ_TAZFS_SESSION_H
+#define TAZ_TAZFS_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SESSIONS_MAX 64
+
+struct sessions;
+
+/* sessions_new - an empty set. Returns 0 or -ENOMEM. */
+int sessions_new(struct sessions **ret);
+void sessions_free(struct sessions *s); /* NULL is allowed */
+
+/*
+ * sessions_add - register a leader
+ * @pid, @start: as in struct proc_stat
+ * @pidfd: of that process; taken in every case
+ *
+ * Returns 0, -EEXIST when it is registered already, -ESRCH when it is dead, -ENOSPC.
+ */
+int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd);
+
+/* sessions_add_pid - the same for a pid; opens the pidfd. Also returns -errno of pidfd_open(2). */
+int sessions_add_pid(struct sessions *s, pid_t pid);
+
+/* sessions_del - forget a leader. Returns 0 or -ENOENT. */
+int sessions_del(struct sessions *s, pid_t pid, uint64_t start);
+
+/* sessions_find - the session that this very process leads. Returns its number, 0 for none. */
+uint32_t sessions_find(struct sessions *s, pid_t pid, uint64_t start);
+
+/* sessions_alive - is the session registered and its leader alive, now? */
+bool sessions_alive(struct sessions *s, uint32_t session);
+
+/* sessions_generation - changes with each add and del: what was learned before is void */
+uint32_t sessions_generation(struct sessions *s);
+
+#endif

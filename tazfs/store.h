@@ -1,0 +1,81 @@
+/*
+ * store - files of the tree below, always by descriptor, never through its page cache
+ *
+ * Contents are read and written with O_DIRECT in whole blocks of STORE_ALIGN; a write that covers
+ * only a part of a block reads the rest first, and the exact size is restored with ftruncate(2).
+ * Between those two calls the file is longer than it should be: the caller holds the inode's lock
+ * (node.h) so that nobody sees it, and the gate so that no copy of the store catches it.
+ *
+ * What O_DIRECT cannot prevent: ftruncate(2) to a size inside a block makes ext4 load that block
+ * into its page cache to clear its end (ext4_block_truncate_page()), so the last, partial block
+ * of a file that was changed passes through there. store_forget_pages() lets it go.
+ *
+ * A file system that refuses O_DIRECT (tmpfs before 6.6, some network ones) is used as it is.
+ */
+#ifndef TAZ_TAZFS_STORE_H
+#define TAZ_TAZFS_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define STORE_ALIGN  4096U
+#define STORE_IO_MAX (1U << 20) /* bytes in one read or write */
+
+struct store_file {
+	int fd;
+	bool direct;
+};
+
+/*
+ * store_open - open the file behind an O_PATH descriptor
+ * @pathfd: borrowed
+ * @flags: O_RDONLY, O_WRONLY or O_RDWR, with O_TRUNC
+ *
+ * A file that may be written is opened for reading, too, for the rest of its blocks; one that its
+ * owner may write and not read is opened without O_DIRECT.
+ * Returns 0 or -errno of open(2); @ret is to be closed with store_close().
+ */
+int store_open(int pathfd, int flags, struct store_file *ret);
+
+/*
+ * store_create - make a regular file, or open it if it is there and O_EXCL is not given
+ * @dirfd, @name: as openat(2); symbolic links are not followed
+ * Returns 0 or -errno of openat(2).
+ */
+int store_create(int dirfd, const char *name, int flags, mode_t mode, struct store_file *ret);
+void store_close(struct store_file *f);
+
+/*
+ * store_read - read at @at
+ * @size: at most STORE_IO_MAX
+ * @ret_data: the bytes, in a buffer of this thread that is valid until its next call;
+ *	      wipe it with store_wipe() when done
+ * Returns the number of bytes, less than @size only at the end of the file, or -errno.
+ */
+ssize_t store_read(const struct store_file *f, size_t size, off_t at, const char **ret_data);
+
+/* store_write - write all of it; at most STORE_IO_MAX. Returns 0 or -errno. */
+int store_write(const struct store_file *f, const char *data, size_t size, off_t at);
+
+/* store_wipe - clear what the last call left in this thread's buffer */
+void store_wipe(void);
+
+/* store_forget_pages - drop what the store's own page cache has of the file, if it is clean */
+void store_forget_pages(const struct store_file *f);
+
+/* What has no *at() call for an O_PATH descriptor. Each returns 0 or -errno. */
+int store_chmod(int pathfd, mode_t mode);
+int store_truncate(int pathfd, off_t size);
+int store_access(int pathfd, int mask);
+int store_link(int pathfd, int dirfd, const char *name);
+
+/* As setxattr(2) and its family; the sizes are returned, or -errno. */
+int store_setxattr(int pathfd, const char *name, const char *value, size_t size, int flags);
+ssize_t store_getxattr(int pathfd, const char *name, char *value, size_t size);
+ssize_t store_listxattr(int pathfd, char *list, size_t size);
+int store_removexattr(int pathfd, const char *name);
+
+#endif
