@@ -25,8 +25,8 @@ static int parse_prefix(const char *text, long long *ret, const char **ret_end)
 
 int num_parse(const char *text, long long min, long long max, long long *ret)
 {
-	const char *end;
-	long long v;
+	const char *end = NULL;
+	long long v = 0;
 	int r = parse_prefix(text, &v, &end);
 
 	if (r < 0)
@@ -43,8 +43,8 @@ int num_parse(const char *text, long long min, long long max, long long *ret)
 static int parse_unit(const char *text, const char *units, const long long *factors, long long max,
 		      long long *ret)
 {
-	const char *end, *unit;
-	long long v;
+	const char *end = NULL, *unit;
+	long long v = 0;
 	int r = parse_prefix(text, &v, &end);
 
 	if (r < 0)
@@ -65,7 +65,7 @@ static int parse_unit(const char *text, const char *units, const long long *fact
 int size_parse(const char *text, uint64_t *ret_bytes)
 {
 	static const long long factors[] = { 1LL << 10, 1LL << 20, 1LL << 30 };
-	long long v;
+	long long v = 0;
 	int r = parse_unit(text, "KMG", factors, INT64_MAX, &v);
 
 	if (r < 0)
@@ -77,7 +77,7 @@ int size_parse(const char *text, uint64_t *ret_bytes)
 int duration_parse(const char *text, unsigned *ret_sec)
 {
 	static const long long factors[] = { 1, 60, 3600 };
-	long long v;
+	long long v = 0;
 	int r = parse_unit(text, "smh", factors, 366LL * 24 * 3600, &v);
 
 	if (r < 0)

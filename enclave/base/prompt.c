@@ -1,0 +1,122 @@
+#include "enclave/base/prompt.h"
+
+#include <bsd/readpassphrase.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "enclave/base/fd.h"
+
+/* One byte more than is allowed, so that a longer line is seen, and the final NUL. */
+#define LINE_SIZE (SECRET_PASSPHRASE_MAX + 2)
+
+/*
+ * readpassphrase(3bsd) keeps a NUL that was typed, and does not tell the length. So the buffer is
+ * filled with something else before: the last NUL in it ends the line, an earlier one was typed.
+ */
+static int line_length(const struct secret *s)
+{
+	const uint8_t *last = memrchr(s->data, '\0', s->size);
+
+	if (!last || memchr(s->data, '\0', last - s->data))
+		return -EILSEQ;
+	if (last == s->data)
+		return -ENODATA;
+	return last - s->data > SECRET_PASSPHRASE_MAX ? -E2BIG : last - s->data;
+}
+
+static int ask_once(const char *question, struct secret **ret)
+{
+	autosecret struct secret *s = secret_new(LINE_SIZE);
+	int r;
+
+	if (!s)
+		return -errno;
+	memset(s->data, 0xff, s->size);
+	if (!readpassphrase(question, (char *)s->data, s->size, RPP_ECHO_OFF | RPP_REQUIRE_TTY))
+		return errno == ENXIO ? -ENOTTY : -errno;
+	r = line_length(s);
+	if (r < 0)
+		return r;
+	s->len = r;
+	*ret = take_ptr(&s);
+	return 0;
+}
+
+int prompt_ask(const char *question, int again, struct secret **ret)
+{
+	autosecret struct secret *first = NULL, *second = NULL;
+	int r = ask_once(question, &first);
+
+	if (r == 0 && again) {
+		r = ask_once("The same again: ", &second);
+		if (r == 0 &&
+		    (first->len != second->len || memcmp(first->data, second->data, first->len)))
+			r = -EKEYREJECTED;
+	}
+	if (r < 0)
+		return r;
+	*ret = take_ptr(&first);
+	return 0;
+}
+
+int prompt_read_fd(int fd, struct secret **ret)
+{
+	autosecret struct secret *s = secret_new(SECRET_PASSPHRASE_MAX);
+	int r = s ? secret_read_passphrase(fd, s) : -errno;
+
+	fd_close(&fd);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(&s);
+	return 0;
+}
+
+const char *prompt_why(int err)
+{
+	switch (-err) {
+	case ENODATA:
+		return "an empty passphrase opens nothing";
+	case E2BIG:
+		return "the passphrase is longer than 512 bytes";
+	case EILSEQ:
+		return "a passphrase is one line without NUL bytes";
+	case EKEYREJECTED:
+		return "the two passphrases are not the same";
+	case ENOTTY:
+		return "there is no terminal to ask for the passphrase on";
+	case ENOKEY:
+		return "the passphrase was not accepted";
+	default:
+		return strerror(-err);
+	}
+}
+
+static int take_passphrase(struct prompt *p, const struct seal_ask *ask, struct secret **ret)
+{
+	if (p->used)
+		return -ENOKEY;
+	if (!p->given)
+		return prompt_ask(ask->is_new ? "New passphrase for this vault: " : "Passphrase: ",
+				  ask->is_new, ret);
+	p->used = true;
+	*ret = take_ptr(&p->given);
+	return 0;
+}
+
+int prompt_answer(struct prompt *p, const struct seal_ask *ask, struct seal_box *box)
+{
+	autosecret struct secret *s = NULL;
+	ssize_t n;
+	int r;
+
+	memset(box, 0, sizeof(*box));
+	r = take_passphrase(p, ask, &s);
+	if (r < 0)
+		return r;
+	n = secret_seal(s, ask->public_key, box->box, sizeof(box->box));
+	if (n < 0)
+		return n;
+	box->len = n;
+	return 0;
+}

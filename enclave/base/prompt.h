@@ -1,0 +1,52 @@
+/*
+ * prompt - where a passphrase comes from, and how it leaves: sealed, or not at all
+ *
+ * Fail closed: everything that is not a whole passphrase is an error, and an error sends a box of
+ * length 0, which means "given up". The terminal's echo is restored by readpassphrase(3bsd), also
+ * when a signal arrives, which is then raised again.
+ */
+#ifndef TAZ_BASE_PROMPT_H
+#define TAZ_BASE_PROMPT_H
+
+#include <stdbool.h>
+
+#include "enclave/base/sealfd.h"
+#include "enclave/base/secret.h"
+
+struct prompt {
+	struct secret *given; /* of --passphrase-fd, or NULL: a person is asked */
+	bool used;	      /* it was sent: there is no second attempt */
+};
+
+/*
+ * prompt_ask - ask a person, on the terminal
+ * @again: ask twice, and compare
+ * @ret: to be freed by the caller
+ *
+ * Returns 0, or
+ *   -ENODATA  empty, or end of file
+ *   -E2BIG    longer than SECRET_PASSPHRASE_MAX
+ *   -EILSEQ   a NUL byte inside
+ *   -EKEYREJECTED  the two were not the same
+ *   -ENOTTY   no terminal to ask on
+ *   -errno    from readpassphrase(3bsd), secret_new()
+ */
+int prompt_ask(const char *question, int again, struct secret **ret);
+
+/* prompt_read_fd - the whole of a descriptor, which is closed. Returns as secret_read_passphrase().
+ */
+int prompt_read_fd(int fd, struct secret **ret);
+
+/* prompt_why - a sentence for a person: what was wrong with it and what to do */
+const char *prompt_why(int err);
+
+/*
+ * prompt_answer - answer an ask with a box
+ * @box: always filled; len 0 when there was no passphrase
+ *
+ * Returns 0 or the error of prompt_ask(); a --passphrase-fd is used for one attempt only (-ENOKEY
+ * after it).
+ */
+int prompt_answer(struct prompt *p, const struct seal_ask *ask, struct seal_box *box);
+
+#endif

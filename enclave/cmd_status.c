@@ -1,0 +1,78 @@
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "enclave/client.h"
+#include "enclave/cmd.h"
+#include "enclave/opening.h"
+
+static const char *const states[] = { [PROTO_LOCKED] = "locked",
+				      [PROTO_OPENING] = "opening",
+				      [PROTO_UNLOCKED] = "unlocked",
+				      [PROTO_LOCKING] = "locking" };
+
+static void print_json(const struct res_status *s)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "instance", json_object_new_string(s->instance));
+	json_object_object_add(o, "state", json_object_new_string(states[s->lock]));
+	json_object_object_add(o, "vault", json_object_new_boolean(s->has_vault));
+	json_object_object_add(o, "saved", json_object_new_boolean(!s->unsaved));
+	json_object_object_add(o, "sessions", json_object_new_int(s->sessions));
+	json_object_object_add(o, "idle_limit_sec", json_object_new_int(s->idle_limit_sec));
+	json_object_object_add(o, "idle_left_sec", json_object_new_int(s->idle_left_sec));
+	json_object_object_add(o, "vault_bytes", json_object_new_uint64(s->vault_bytes));
+	json_object_object_add(o, "generation", json_object_new_uint64(s->generation));
+	json_object_object_add(o, "view_pid", json_object_new_int(s->view_pid));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+static void print(const struct res_status *s)
+{
+	printf("%s%s, %u session%s\n", states[s->lock], s->has_vault ? "" : " (no vault yet)",
+	       s->sessions, s->sessions == 1 ? "" : "s");
+	if (s->lock == PROTO_UNLOCKED)
+		printf("size %llu MiB, locks after %u s without use\n",
+		       (unsigned long long)s->vault_bytes >> 20, s->idle_limit_sec);
+	if (s->unsaved)
+		puts("changes in RAM are not saved yet");
+}
+
+static int run(int argc, char *argv[])
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	struct res_status status;
+	int c, json = 0, r;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j')
+			return cmd_usage(&cmd_status);
+		json = 1;
+	}
+	if (optind != argc)
+		return cmd_usage(&cmd_status);
+	r = client_status(&status);
+	if (r < 0 || status.lock > PROTO_LOCKING) {
+		opening_say(r, WHY_NONE, "status");
+		return CMD_FAILED;
+	}
+	if (json)
+		print_json(&status);
+	else
+		print(&status);
+	return CMD_DONE;
+}
+
+const struct cmd cmd_status = {
+	.name = "status",
+	.args = "[--json]",
+	.help = "locked or unlocked, sessions, time to lock",
+	.details = "  --json  one object on one line\n"
+		   "\n"
+		   "Example:  enclave status --json\n"
+		   "\n"
+		   "Exit codes: 0 the keeper answered; 1 it did not; 2 usage.\n",
+	.run = run,
+};

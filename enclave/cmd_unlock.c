@@ -1,0 +1,81 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "enclave/base/log.h"
+#include "enclave/base/size.h"
+#include "enclave/client.h"
+#include "enclave/cmd.h"
+#include "enclave/opening.h"
+#include "enclave/session.h"
+
+static int parse(int argc, char *argv[], struct opening *o)
+{
+	static const struct option options[] = { { "create", no_argument, NULL, 'c' },
+						 { "passphrase-fd", required_argument, NULL, 'p' },
+						 { 0 } };
+	long long fd;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->flags |= OPEN_CREATE;
+			break;
+		case 'p':
+			if (num_parse(optarg, 0, 1023, &fd) < 0) {
+				log_error("--passphrase-fd takes a descriptor's number, not '%s'",
+					  optarg);
+				return -EINVAL;
+			}
+			o->passphrase_fd = fd;
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static int run(int argc, char *argv[])
+{
+	struct opening o = { .seal_fd = -1, .passphrase_fd = -1, .flags = OPEN_TERMINAL };
+	struct session_user user;
+	char dir[300];
+	int r;
+
+	if (parse(argc, argv, &o) < 0)
+		return cmd_usage(&cmd_unlock);
+	if (o.passphrase_fd < 0 && !isatty(STDIN_FILENO)) {
+		log_error("there is no terminal to ask on; use --passphrase-fd N");
+		return CMD_FAILED;
+	}
+	r = session_find_user(NULL, &user);
+	if (r < 0) {
+		log_err(r, "find out who uid %d is", getuid());
+		return CMD_FAILED;
+	}
+	if (opening_run(&o) < 0)
+		return CMD_FAILED;
+	snprintf(dir, sizeof(dir), "%s/secrets", user.home);
+	return opening_show(dir) < 0 ? CMD_FAILED : CMD_DONE;
+}
+
+const struct cmd cmd_unlock = {
+	.name = "unlock",
+	.args = "[--create] [--passphrase-fd N]",
+	.help = "open the vault for this terminal's shell and all it starts",
+	.details =
+		"  --create           make a new vault when there is none\n"
+		"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"
+		"\n"
+		"The shell that leads this terminal becomes a session: it and its children may\n"
+		"use ~/secrets until it ends or the vault locks. A passphrase that is typed here\n"
+		"has passed through the container engine; 'tazlaunch enter' seals it on the host.\n"
+		"\n"
+		"Example:  enclave unlock && cat ~/secrets/token\n"
+		"\n"
+		"Exit codes: 0 the session is open; 1 it is not, and nothing is left behind; 2 usage.\n",
+	.run = run,
+};

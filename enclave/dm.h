@@ -1,0 +1,48 @@
+/*
+ * dm - one private device-mapper device that cannot outlive its users
+ *
+ * The order makes it so: the device is created with an error target, opened, and marked for
+ * deferred removal; only then is a table with a key put in its place. From the first instant at
+ * which a key is in the kernel, the last close (our death included) removes the device and the key.
+ *
+ * No udev: nobody in a container answers its cookies, and the host's rules must not touch it.
+ * Source: libdevmapper.h; drivers/md/dm-ioctl.c (DM_DEFERRED_REMOVE); dm-crypt of the kernel's
+ * Documentation/admin-guide/device-mapper.
+ */
+#ifndef TAZ_ENCLAVE_DM_H
+#define TAZ_ENCLAVE_DM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DM_NAME_MAX 96
+
+/*
+ * dm_create_doomed - a device that only fails, open, already marked for deferred removal
+ * @name: global on the host: "taz-<instance>-<random>"
+ * @sectors: its length in 512-byte sectors
+ * @nodes: as for loop_attach()
+ * @ret_dev: its number
+ * Returns a descriptor of it, or -errno (-EEXIST, -ENODEV without device-mapper).
+ */
+int dm_create_doomed(const char *name, uint64_t sectors, int nodes, dev_t *ret_dev);
+
+/*
+ * dm_load - put another target in the place of the one that is there, and start it
+ * @sectors: its length in 512-byte sectors
+ * Returns 0 or -errno.
+ */
+int dm_load(const char *name, uint64_t sectors, const char *target, const char *params);
+
+/* dm_exists - 1, 0, or -errno when device-mapper cannot be asked */
+int dm_exists(const char *name);
+
+/*
+ * dm_remove - remove a device of ours that nobody uses, with a table or without
+ * Only for a name that this process made: what a worker left that died between create and defer.
+ * Returns 0 (also when it is not there), -EBUSY, or -errno.
+ */
+int dm_remove(const char *name);
+
+#endif

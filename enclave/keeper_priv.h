@@ -1,0 +1,166 @@
+/*
+ * keeper_priv - what the four files of the keeper share
+ *
+ *	keeper.c	the loop, the lock's actions, timers, children
+ *	keeper_conn.c	clients: who may ask for what; opening a session step by step
+ *	keeper_view.c	the view's process, its channel and its mounts; sessions
+ *	keeper_save.c	when and how the ciphertext goes to disk
+ */
+#ifndef TAZ_ENCLAVE_KEEPER_PRIV_H
+#define TAZ_ENCLAVE_KEEPER_PRIV_H
+
+#include <stdbool.h>
+
+#include "enclave/keeper.h"
+#include "enclave/keybox.h"
+#include "enclave/lockstate.h"
+#include "enclave/proto.h"
+#include "enclave/stack.h"
+#include "enclave/worker.h"
+
+#define KEEPER_CONNS	32
+#define KEEPER_SESSIONS 64
+#define KEEPER_MOUNTS	8
+
+struct keeper;
+
+/* Something the loop waits for. Events come one at a time, so a handler may free any source. */
+struct source {
+	int fd;
+	void (*on)(struct keeper *k, struct source *s);
+};
+
+struct leader { /* of a session: pid and start time name one process for ever */
+	pid_t pid;
+	uint64_t start;
+	int pidfd;
+};
+
+struct session {
+	struct source src; /* the leader's pidfd: readable when it is dead */
+	struct leader leader;
+	bool used;
+};
+
+enum conn_state {
+	CONN_IDLE,
+	CONN_ASKING,	/* its worker makes the one-time key */
+	CONN_PROMPT,	/* the user is typing */
+	CONN_QUEUED,	/* the passphrase is here, the lock is busy */
+	CONN_WORKING,	/* the worker is opening or verifying */
+	CONN_STARTING,	/* the view is starting */
+	CONN_ADMITTING, /* the view is being told of the session */
+	CONN_REFUSED,	/* answered when the kernel is seen to be clean */
+	CONN_LOCK,	/* waits for the lock's report */
+	CONN_SAVE,	/* waits for the save */
+};
+
+struct conn {
+	struct source src;
+	struct source worker; /* its unlock worker's socket */
+	pid_t worker_pid;
+	bool used;
+	enum conn_state state;
+	uid_t uid;
+	int pidfd;
+	pid_t pid;
+	uint32_t flags; /* enum req_open_flags */
+	struct leader leader;
+	struct req_sealed sealed;
+	struct res_done verdict; /* of CONN_REFUSED */
+};
+
+enum save_phase { SAVE_NONE, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
+
+struct mount_at {
+	int fd;
+	int id; /* mount id, for the proof that it is gone */
+};
+
+struct keeper {
+	const struct keeper_config *cfg;
+	int epoll;
+	struct source listen, signals, step_timer, idle_timer, settle_timer;
+	enum lock_state state;
+	bool stopping, finished;
+
+	int vault_dir;
+	char vault_name[64];
+
+	/* The vault in RAM; image is -EBADF when there is none. */
+	int image, keybox_fd;
+	struct keybox *keybox;
+	char dm_name[DM_NAME_MAX];
+	dev_t loop;
+	uint64_t generation, vault_bytes;
+	bool dirty; /* the image is newer than the sealed file */
+	int save_err;
+
+	/* The view. */
+	pid_t view_pid;
+	struct source view_pidfd, view;
+	int root; /* the decrypted root, between the worker's hand and the view's, otherwise -EBADF
+		   */
+	struct mount_at mounts[KEEPER_MOUNTS];
+	int n_mounts, fuse_mount;
+	bool fuse_attached, idle_asked;
+
+	/* Saving. */
+	struct source saver;
+	enum save_phase save_phase;
+	pid_t saver_pid;
+	uint64_t save_started_ns;
+
+	struct conn conns[KEEPER_CONNS];
+	struct session sessions[KEEPER_SESSIONS];
+
+	/* How the last lock went. */
+	uint64_t lock_started_ns, check_started_ns;
+	struct res_lock report;
+};
+
+/* --- keeper.c */
+void keeper_event(struct keeper *k, enum lock_event event);
+int keeper_watch(struct keeper *k, struct source *s, int fd,
+		 void (*on)(struct keeper *, struct source *));
+void keeper_unwatch(struct keeper *k, struct source *s); /* closes it; nothing when not watched */
+/* @ns 0 disarms */
+void keeper_arm(struct source *timer, uint64_t ns);
+uint64_t keeper_left(const struct source *timer); /* ns until it fires */
+
+/* --- keeper_conn.c */
+int conns_listen(struct keeper *k);
+void conns_pump(struct keeper *k);	   /* go on with what waited for the lock's state */
+void conns_start_worker(struct keeper *k); /* ACT_START_WORKER */
+void conns_kill_worker(struct keeper *k);  /* ACT_KILL_WORKER */
+void conns_refuse(struct keeper *k);	   /* ACT_REFUSE */
+void conns_admit(struct keeper *k);	   /* ACT_ADMIT */
+void conns_report(struct keeper *k);	   /* ACT_REPORT */
+void conns_saved(struct keeper *k, int err);
+void conns_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
+bool conns_are_entering(const struct keeper *k);  /* is somebody about to become a session? */
+
+/* --- keeper_view.c */
+int view_start(struct keeper *k); /* takes k->root */
+void view_kill(struct keeper *k);
+void view_ask_lock(struct keeper *k);
+void view_forget(struct keeper *k); /* close what we have of it */
+void view_unmount(struct keeper *k);
+bool view_mounts_gone(struct keeper *k);
+int view_mount_at(struct keeper *k, int target);
+void view_send(struct keeper *k, uint32_t op);
+int view_add_session(struct keeper *k, const struct leader *leader);
+int sessions_add(struct keeper *k, struct leader *leader); /* takes its pidfd */
+void sessions_clear(struct keeper *k);
+unsigned sessions_count(const struct keeper *k);
+int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */
+void leader_done(struct leader *leader);
+
+/* --- keeper_save.c */
+int save_request(struct keeper *k);  /* while unlocked; 0 when one is under way now */
+void save_at_lock(struct keeper *k); /* ACT_SAVE */
+void save_abort(struct keeper *k);   /* the view is about to write: what is copied would be torn */
+void save_quiesced(struct keeper *k, int err);
+void save_mark_dirty(struct keeper *k);
+
+#endif

@@ -1,0 +1,355 @@
+#include "enclave/keeper_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/proc.h"
+#include "enclave/base/run.h"
+#include "enclave/volume.h"
+
+#define SEC	      1000000000ULL
+#define START_NS      (20 * SEC)	    /* a view that does not answer by then never will */
+#define LOCK_NS	      (1500 * (SEC / 1000)) /* leaves half a second of the two for the kernel */
+#define IDLE_REPLY_NS (2 * SEC)
+
+/* --- the process ----------------------------------------------------------------------------- */
+
+static void on_idle_reply(struct keeper *k, uint64_t last_ns)
+{
+	uint64_t limit = k->cfg->idle_sec * SEC, now = io_boottime_ns();
+
+	if (!k->idle_asked || k->state != LS_UNLOCKED)
+		return;
+	k->idle_asked = false;
+	if (last_ns > now)
+		last_ns = now;
+	if (now - last_ns < limit) {
+		keeper_arm(&k->idle_timer, limit - (now - last_ns));
+		return;
+	}
+	log_info("idle for %u s: locking", k->cfg->idle_sec);
+	keeper_event(k, LE_LOCK);
+}
+
+/* Takes one message. Returns false when there is none left, or the view has closed. */
+static bool take_message(struct keeper *k, int flags)
+{
+	union {
+		uint32_t op;
+		struct view_plain plain;
+		struct view_session session;
+		struct view_idle idle;
+	} m;
+	struct pollfd p = { .fd = k->view.fd, .events = POLLIN };
+	ssize_t n;
+
+	if (k->view.fd < 0 || (flags && poll(&p, 1, 0) <= 0))
+		return false;
+	n = msg_recv(k->view.fd, &m, sizeof(m), NULL, 0);
+	if (n < (ssize_t)sizeof(m.plain))
+		return false;
+	switch (m.op) {
+	case VIEW_READY:
+		if (k->state == LS_STARTING)
+			keeper_event(k, LE_READY);
+		break;
+	case VIEW_SESSION_ADDED:
+		conns_admitted(k, m.session.pid);
+		break;
+	case VIEW_DIRTY:
+		save_mark_dirty(k);
+		break;
+	case VIEW_QUIESCED:
+		save_quiesced(k, m.plain.err);
+		break;
+	case VIEW_IDLE:
+		on_idle_reply(k, m.idle.last_ns);
+		break;
+	default: /* VIEW_LOCKED: its end is what counts */
+		break;
+	}
+	return true;
+}
+
+static void on_view(struct keeper *k, struct source *s)
+{
+	if (take_message(k, 0))
+		return;
+	/* It closed its channel or speaks nonsense: its process is told to end; its pidfd says
+	 * when. */
+	keeper_unwatch(k, s);
+	view_kill(k);
+}
+
+static void on_view_dead(struct keeper *k, struct source *s)
+{
+	/* What it said before it died still counts: above all that it was dirty. */
+	while (take_message(k, 1))
+		;
+	keeper_unwatch(k, s);
+	keeper_unwatch(k, &k->view);
+	keeper_event(k, LE_GONE);
+}
+
+static int spawn(struct keeper *k, int theirs, int fuse_fd)
+{
+	char uid[16], gid[16];
+	char *const argv[] = { "tazfs", "view", "--uid", uid, "--gid", gid, NULL };
+	const struct run_fd fds[] = { { STDERR_FILENO, STDERR_FILENO },
+				      { theirs, VIEW_FD_KEEPER },
+				      { k->root, VIEW_FD_ROOT },
+				      { fuse_fd, VIEW_FD_FUSE },
+				      { k->fuse_mount, VIEW_FD_MOUNT } };
+
+	snprintf(uid, sizeof(uid), "%u", k->cfg->uid);
+	snprintf(gid, sizeof(gid), "%u", k->cfg->gid);
+	return run_start(k->cfg->tazfs, argv, NULL, fds, 5, &k->view_pid);
+}
+
+int view_start(struct keeper *k)
+{
+	autoclose int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	autoclose int ours = -EBADF, theirs = -EBADF, pidfd = -EBADF;
+	int pair[2], r;
+
+	if (fuse < 0)
+		return log_err(-errno, "open /dev/fuse");
+	k->fuse_mount = volume_fuse(fuse, k->cfg->uid, k->cfg->gid);
+	if (k->fuse_mount < 0)
+		return log_err(k->fuse_mount, "mount the view");
+	r = msg_pair(pair);
+	if (r < 0)
+		return r;
+	ours = pair[0];
+	theirs = pair[1];
+	r = spawn(k, theirs, fuse);
+	/* From here on only the view holds the decrypted root: its death is a lock. */
+	fd_close(&k->root);
+	if (r < 0)
+		return log_err(r, "start %s", k->cfg->tazfs);
+	pidfd = syscall(SYS_pidfd_open, k->view_pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	r = keeper_watch(k, &k->view_pidfd, pidfd, on_view_dead);
+	if (r < 0)
+		return r;
+	take_fd(&pidfd);
+	r = keeper_watch(k, &k->view, ours, on_view);
+	if (r < 0)
+		return r;
+	take_fd(&ours);
+	keeper_arm(&k->step_timer, START_NS);
+	return 0;
+}
+
+void view_kill(struct keeper *k)
+{
+	if (k->view_pid > 0)
+		kill(k->view_pid, SIGKILL);
+}
+
+void view_send(struct keeper *k, uint32_t op)
+{
+	struct view_plain msg = { .op = op };
+
+	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), NULL, 0) < 0)
+		view_kill(k);
+}
+
+void view_ask_lock(struct keeper *k)
+{
+	view_send(k, VIEW_LOCK);
+	keeper_arm(&k->step_timer, LOCK_NS);
+}
+
+void view_forget(struct keeper *k)
+{
+	keeper_unwatch(k, &k->view);
+	fd_close(&k->root);
+	fd_close(&k->fuse_mount);
+	k->fuse_attached = false;
+	k->idle_asked = false;
+}
+
+/* --- its mounts --------------------------------------------------------------------------------
+ */
+
+static int attach(struct keeper *k, int target)
+{
+	struct mount_at *at = &k->mounts[k->n_mounts];
+	autoclose int mnt = -EBADF;
+	int r;
+
+	/* The first place gets the mount itself, later ones a copy of it: a mount that is nowhere
+	 * can be copied since Linux 6.15 only. */
+	mnt = k->fuse_attached ? volume_clone(k->fuse_mount)
+			       : fcntl(k->fuse_mount, F_DUPFD_CLOEXEC, 3);
+	if (mnt < 0)
+		return k->fuse_attached ? mnt : -errno;
+	r = volume_move(mnt, target);
+	if (r < 0)
+		return r;
+	k->fuse_attached = true;
+	at->id = volume_mount_id(mnt);
+	at->fd = take_fd(&mnt);
+	k->n_mounts++;
+	return 0;
+}
+
+int view_mount_at(struct keeper *k, int target)
+{
+	struct statfs fs;
+	struct stat st;
+	int r;
+
+	/* The view itself is there already. It tells root nothing but its type. */
+	if (fstatfs(target, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC) {
+		int id = volume_mount_id(target);
+
+		for (int i = 0; i < k->n_mounts; i++)
+			if (k->mounts[i].id == id)
+				return 0;
+		return -EBUSY;
+	}
+	if (fstat(target, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (st.st_uid != k->cfg->uid)
+		return -EPERM;
+	if (k->n_mounts == KEEPER_MOUNTS)
+		return -EMFILE;
+	r = volume_door(target, k->cfg->uid, k->cfg->gid);
+	return r < 0 ? r : attach(k, target);
+}
+
+void view_unmount(struct keeper *k)
+{
+	for (int i = 0; i < k->n_mounts; i++) {
+		int r = volume_detach(k->mounts[i].fd);
+
+		if (r < 0 && r != -EINVAL) /* EINVAL: someone has unmounted it before us */
+			log_err(r, "detach the view");
+		fd_close(&k->mounts[i].fd);
+	}
+}
+
+bool view_mounts_gone(struct keeper *k)
+{
+	for (int i = 0; i < k->n_mounts; i++)
+		if (volume_is_mounted(k->mounts[i].id))
+			return false;
+	return true;
+}
+
+/* --- sessions ----------------------------------------------------------------------------------
+ */
+
+int leader_of(pid_t pid, struct leader *ret)
+{
+	autoclose int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	autoclose int proc = proc_open(pid);
+	struct proc_stat st;
+	int r;
+
+	if (pidfd < 0 || proc < 0)
+		return -ESRCH;
+	r = proc_stat_read(proc, &st);
+	if (r < 0)
+		return r;
+	*ret = (struct leader){ .pid = pid, .start = st.start, .pidfd = take_fd(&pidfd) };
+	return 0;
+}
+
+void leader_done(struct leader *leader)
+{
+	fd_close(&leader->pidfd);
+	leader->pid = 0;
+}
+
+int view_add_session(struct keeper *k, const struct leader *leader)
+{
+	struct view_session msg = { .op = VIEW_SESSION_ADD,
+				    .pid = leader->pid,
+				    .start = leader->start };
+
+	return k->view.fd < 0 ? -ENOLCK
+			      : msg_send(k->view.fd, &msg, sizeof(msg), &leader->pidfd, 1);
+}
+
+static void session_end(struct keeper *k, struct session *s)
+{
+	keeper_unwatch(k, &s->src);
+	s->used = false;
+}
+
+static void on_leader_dead(struct keeper *k, struct source *src)
+{
+	struct session *s = (struct session *)((char *)src - offsetof(struct session, src));
+	struct view_session msg = { .op = VIEW_SESSION_DEL,
+				    .pid = s->leader.pid,
+				    .start = s->leader.start };
+
+	session_end(k, s);
+	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), NULL, 0) < 0)
+		view_kill(k);
+	if (k->state == LS_UNLOCKED && !sessions_count(k) && !conns_are_entering(k)) {
+		log_info("the last session has ended: locking");
+		keeper_event(k, LE_LOCK);
+	}
+}
+
+int sessions_add(struct keeper *k, struct leader *leader)
+{
+	struct session *spare = NULL;
+	int r;
+
+	for (int i = 0; i < KEEPER_SESSIONS; i++) {
+		struct session *s = &k->sessions[i];
+
+		if (s->used && s->leader.pid == leader->pid && s->leader.start == leader->start) {
+			leader_done(leader);
+			return 0;
+		}
+		if (!s->used && !spare)
+			spare = s;
+	}
+	if (!spare)
+		return -EUSERS;
+	r = keeper_watch(k, &spare->src, leader->pidfd, on_leader_dead);
+	if (r < 0)
+		return r;
+	spare->leader = *leader;
+	spare->used = true;
+	leader->pidfd = -EBADF;
+	return 0;
+}
+
+void sessions_clear(struct keeper *k)
+{
+	for (int i = 0; i < KEEPER_SESSIONS; i++)
+		if (k->sessions[i].used)
+			session_end(k, &k->sessions[i]);
+}
+
+unsigned sessions_count(const struct keeper *k)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < KEEPER_SESSIONS; i++)
+		n += k->sessions[i].used;
+	return n;
+}

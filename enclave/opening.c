@@ -1,0 +1,132 @@
+#include "enclave/opening.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/log.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/prompt.h"
+#include "enclave/client.h"
+
+#define ATTEMPTS 3
+
+/* One sentence; also what a relay shows to the person. */
+static void explain(int err, unsigned why, char *buf, size_t size)
+{
+	const char *text = client_why(why);
+
+	if (err == -ENOENT && !text)
+		text = "no keeper is running here ('enclave serve' is started by 'tazlaunch up')";
+	if (err == -ECONNREFUSED)
+		text = "the keeper has ended; start the workshop again ('tazlaunch up')";
+	if (err == -ECANCELED && !text)
+		text = "given up";
+	if (text && why == WHY_KERNEL)
+		snprintf(buf, size, "%s (%s)", text, strerror(-err));
+	else
+		snprintf(buf, size, "%s", text ? text : prompt_why(err));
+}
+
+int opening_say(int err, unsigned why, const char *what)
+{
+	char text[256];
+
+	explain(err, why, text, sizeof(text));
+	log_error("%s: %s", what, text);
+	return err;
+}
+
+static int get_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
+		   struct seal_box *box)
+{
+	ssize_t n;
+	int r;
+
+	memset(box, 0, sizeof(*box));
+	if (o->seal_fd < 0)
+		return prompt_answer(prompt, ask, box);
+	r = msg_send(o->seal_fd, ask, sizeof(*ask), NULL, 0);
+	if (r < 0)
+		return r;
+	n = msg_recv(o->seal_fd, box, sizeof(*box), NULL, 0);
+	if (n != sizeof(*box) || !box->len || box->len > sizeof(box->box)) {
+		box->len = 0;
+		return -ECANCELED;
+	}
+	return 0;
+}
+
+/* A relay shows the text; otherwise we do. */
+static void tell(const struct opening *o, int err, unsigned why, bool more)
+{
+	struct seal_verdict verdict = { .err = err, .more = more };
+
+	if (err < 0)
+		explain(err, why, verdict.text, sizeof(verdict.text));
+	if (o->seal_fd >= 0)
+		msg_send(o->seal_fd, &verdict, sizeof(verdict), NULL, 0);
+	else if (err < 0)
+		log_error("unlock: %s", verdict.text);
+}
+
+/* One attempt; each has a worker and a one-time key of its own. */
+static int attempt(const struct opening *o, struct prompt *prompt, unsigned number,
+		   enum proto_why *ret_why)
+{
+	struct res_seal_to to;
+	struct seal_ask ask = { .attempt = number };
+	struct seal_box box;
+	autoclose int sock = client_open(o->flags, &to, ret_why);
+	int r, given_up;
+
+	if (sock < 0)
+		return sock;
+	ask.is_new = to.is_new;
+	memcpy(ask.public_key, to.public_key, sizeof(ask.public_key));
+	given_up = get_box(o, prompt, &ask, &box);
+	r = client_sealed(sock, box.box, box.len, ret_why);
+	if (given_up < 0) {
+		*ret_why = WHY_NONE;
+		return given_up;
+	}
+	return r;
+}
+
+int opening_run(const struct opening *o)
+{
+	struct prompt prompt = { 0 };
+	unsigned attempts = o->passphrase_fd >= 0 ? 1 : ATTEMPTS;
+	int r = 0;
+
+	if (o->seal_fd < 0 && o->passphrase_fd >= 0) {
+		r = prompt_read_fd(o->passphrase_fd, &prompt.given);
+		if (r < 0)
+			return opening_say(r, WHY_NONE, "unlock");
+	}
+	for (unsigned i = 1; i <= attempts; i++) {
+		enum proto_why why = WHY_NONE;
+		bool more;
+
+		r = attempt(o, &prompt, i, &why);
+		more = why == WHY_WRONG_PASSPHRASE && i < attempts;
+		tell(o, r, why, more);
+		if (!more)
+			break;
+	}
+	secret_free(prompt.given);
+	return r;
+}
+
+int opening_show(const char *dir)
+{
+	autoclose int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	enum proto_why why = WHY_NONE;
+	int r = fd < 0 ? -errno : client_mount(fd, &why);
+
+	return r < 0 ? opening_say(r, why, dir) : 0;
+}

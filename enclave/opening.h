@@ -1,0 +1,34 @@
+/*
+ * opening - the client's side of opening a session: passphrase in, verdict out
+ *
+ * Fail closed: everything but a keeper that says yes is an error, and the caller ends with it.
+ */
+#ifndef TAZ_ENCLAVE_OPENING_H
+#define TAZ_ENCLAVE_OPENING_H
+
+#include <stdint.h>
+
+/* Where the passphrase comes from: the first that is given. */
+struct opening {
+	int seal_fd;	   /* a relay (base/sealfd.h), or -1 */
+	int passphrase_fd; /* a descriptor that is read to its end and closed, or -1 */
+			   /* otherwise the terminal; three attempts there and with a relay */
+	uint32_t flags;	   /* enum req_open_flags */
+};
+
+/*
+ * opening_run - open a session whose leader is this process, or its terminal's (OPEN_TERMINAL)
+ * Says by itself what went wrong. Returns 0 when the session is open, or -errno.
+ */
+int opening_run(const struct opening *o);
+
+/*
+ * opening_show - show the view at ~/secrets of the owner, @dir. Says what went wrong.
+ * Returns 0 or -errno.
+ */
+int opening_show(const char *dir);
+
+/* opening_say - log a failed request to the keeper in words for a person. Returns @err. */
+int opening_say(int err, unsigned why, const char *what);
+
+#endif

@@ -1,0 +1,141 @@
+#include "enclave/session.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "enclave/base/log.h"
+#include "enclave/base/privs.h"
+#include "enclave/base/run.h"
+
+#define GRACE_SEC 1
+
+int session_find_user(const char *name, struct session_user *ret)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = name ? getpwnam(name) : getpwuid(getuid());
+	if (!pw)
+		return errno ? -errno : -ENOENT;
+	if (strlen(pw->pw_name) >= sizeof(ret->name) || strlen(pw->pw_dir) >= sizeof(ret->home) ||
+	    strlen(pw->pw_shell) >= sizeof(ret->shell))
+		return -ENAMETOOLONG;
+	strcpy(ret->name, pw->pw_name);
+	strcpy(ret->home, pw->pw_dir);
+	strcpy(ret->shell, pw->pw_shell);
+	ret->uid = pw->pw_uid;
+	ret->gid = pw->pw_gid;
+	return 0;
+}
+
+static int become(const struct session_user *user)
+{
+	if (getuid() == 0)
+		return privs_become(user->name, user->uid, user->gid, 1);
+	return getuid() == user->uid ? privs_hide() : -EPERM;
+}
+
+static void set_signals(void (*handler)(int))
+{
+	static const int to_command[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, SIGTTIN };
+
+	for (size_t i = 0; i < sizeof(to_command) / sizeof(*to_command); i++)
+		signal(to_command[i], handler);
+}
+
+/* The child: a process group of its own, in the foreground where there is a terminal. */
+static void run_child(const struct session_user *user, char *const argv[])
+{
+	sigset_t none;
+	char login[140];
+
+	setpgid(0, 0);
+	if (isatty(STDIN_FILENO))
+		tcsetpgrp(STDIN_FILENO, getpid());
+	set_signals(SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (argv[0]) {
+		execvp(argv[0], argv);
+		log_err(-errno, "run %s", argv[0]);
+	} else {
+		snprintf(login, sizeof(login), "-%s", strrchr(user->shell, '/') + 1);
+		execl(user->shell, login, (char *)NULL);
+		log_err(-errno, "run %s", user->shell);
+	}
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static void block(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGCHLD);
+	sigaddset(ret, SIGHUP);
+	sigaddset(ret, SIGTERM);
+	sigprocmask(SIG_BLOCK, ret, NULL);
+}
+
+/* As a subreaper we also reap what others left; only the command's end is ours. */
+static int reap(pid_t command, int *ret_status)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == command) {
+			*ret_status = status;
+			return 1;
+		}
+	return 0;
+}
+
+static int wait_command(pid_t command, const sigset_t *set)
+{
+	const struct timespec grace = { .tv_sec = GRACE_SEC };
+	int status = 0, hung_up = 0;
+
+	for (;;) {
+		int sig = sigtimedwait(set, NULL, hung_up ? &grace : NULL);
+
+		if (sig < 0 && errno == EAGAIN)
+			kill(-command, SIGKILL);
+		if (reap(command, &status))
+			return run_status(status);
+		if (sig == SIGHUP || sig == SIGTERM) {
+			kill(-command, sig);
+			kill(-command, SIGCONT);
+			hung_up = 1;
+		}
+	}
+}
+
+int session_run(const struct session_user *user, char *const argv[])
+{
+	sigset_t set;
+	pid_t pid;
+	int r = become(user);
+
+	if (r < 0)
+		return log_err(r, "become %s", user->name);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return log_err(-errno, "become a subreaper");
+	block(&set);
+	set_signals(SIG_IGN);
+	pid = fork();
+	if (pid < 0)
+		return log_err(-errno, "fork");
+	if (!pid)
+		run_child(user, argv);
+	setpgid(pid, pid); /* in both, so that neither has to wait for the other */
+	r = wait_command(pid, &set);
+	if (isatty(STDIN_FILENO))
+		tcsetpgrp(STDIN_FILENO, getpgrp());
+	return r;
+}

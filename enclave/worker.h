@@ -1,0 +1,72 @@
+/*
+ * worker - the short-lived child in which passphrases and volume keys live, and die
+ *
+ * "enclave worker unlock" makes a one-time key, sends its public half (WORKER_ASK), waits for a
+ * job with the passphrase sealed to it, does it, answers with a result and ends. "enclave worker
+ * save" gets its job at once. A worker's memory is locked, never dumped, and dies with it; it
+ * dies with the keeper.
+ *
+ * Source of the reason: Linux 6.9 and later can keep a volume key in a thread keyring for as long
+ * as its process lives (repaired in cryptsetup 2.8.7): so no key-holding process may live long.
+ */
+#ifndef TAZ_ENCLAVE_WORKER_H
+#define TAZ_ENCLAVE_WORKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "enclave/dm.h"
+#include "enclave/proto.h"
+
+#define WORKER_FD 3 /* its socket to the keeper */
+
+enum worker_op {
+	WORKER_ASK = 400, /* worker -> keeper: struct worker_ask */
+	WORKER_OPEN,	  /* job with [vault directory, keybox] and, when RAM is newer, [image] */
+	WORKER_VERIFY,	  /* job with [image]: is this the passphrase? */
+	WORKER_SAVE,	  /* job with [vault directory, keybox, image] */
+	WORKER_COPIED,	  /* worker -> keeper: the image may change again */
+	WORKER_RESULT,	  /* worker -> keeper: struct worker_result */
+};
+
+struct worker_ask {
+	uint32_t op;
+	uint8_t public_key[32];
+};
+
+enum { WORKER_MAY_CREATE = 1 };
+
+struct worker_job {
+	uint32_t op;
+	uint32_t flags;
+	uint64_t vault_bytes; /* of a new vault */
+	uint64_t generation;  /* OPEN: of the image in RAM; SAVE: the new one is above it */
+	uint32_t uid, gid;    /* the owner */
+	char name[64];	      /* of the sealed file in the vault directory */
+	char dm_name[DM_NAME_MAX];
+	uint32_t box_len;
+	uint8_t box[PROTO_BOX_MAX];
+};
+
+struct worker_result { /* OPEN comes with [image, decrypted root] */
+	uint32_t op;
+	int32_t err;
+	uint32_t why; /* enum proto_why */
+	uint32_t created;
+	uint64_t generation;
+	uint64_t vault_bytes;
+	uint64_t loop_dev;
+};
+
+/*
+ * worker_start - start a worker as a child
+ * @kind: "unlock" or "save"
+ * @ret_sock: our end, owned by the caller
+ * Returns 0 or -errno.
+ */
+int worker_start(const char *kind, pid_t *ret_pid, int *ret_sock);
+
+/* worker_main - what "enclave worker KIND" runs. Returns an exit code. */
+int worker_main(const char *kind);
+
+#endif

@@ -1,0 +1,244 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/secret.h"
+#include "enclave/seal.h"
+
+#define IMAGE (8 << 20)
+#define NAME  "vault.luks"
+
+struct fixture {
+	char path[64];
+	int dir, image;
+	uint8_t key[SEAL_KEY_BYTES];
+};
+
+/* An image with data at its start, a run longer than the copy's buffer, an island, and holes. */
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	static uint8_t data[3 << 20];
+
+	strcpy(f->path, "/tmp/test-seal-XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->image = openat(f->dir, "image", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(f->image, IMAGE), 0);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = i * 31 + i / 4096 + (i >> 20); /* no two blocks are alike */
+	assert_int_equal(pwrite(f->image, data, 4096, 0), 4096);
+	assert_int_equal(pwrite(f->image, data, sizeof(data), 1 << 20), sizeof(data));
+	assert_int_equal(pwrite(f->image, data, 4096, 6 << 20), 4096);
+	memset(f->key, 7, sizeof(f->key));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	unlinkat(f->dir, NAME, 0);
+	unlinkat(f->dir, "image", 0);
+	unlinkat(f->dir, "loaded", 0);
+	assert_int_equal(rmdir(f->path), 0); /* no temporary file is left */
+	close(f->image);
+	close(f->dir);
+	free(f);
+	return 0;
+}
+
+static uint64_t save(struct fixture *f, uint64_t at_least)
+{
+	uint64_t generation;
+	autoclose int fd = seal_write(f->dir, NAME, f->image, f->key, at_least, &generation);
+
+	assert_true(fd >= 0);
+	assert_int_equal(seal_commit(f->dir, NAME, fd), 0);
+	return generation;
+}
+
+/* Loads and verifies as an unlock does. */
+static int load(struct fixture *f, const uint8_t *key)
+{
+	autoclose int file = openat(f->dir, NAME, O_RDONLY | O_CLOEXEC);
+	autoclose int image =
+		openat(f->dir, "loaded", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct seal_footer footer;
+	int r = seal_read_footer(file, &footer);
+
+	if (r < 0)
+		return r;
+	assert_int_equal(ftruncate(image, footer.image_bytes), 0);
+	assert_int_equal(seal_load(file, &footer, image), 0);
+	return seal_verify(image, &footer, key);
+}
+
+static void flip(struct fixture *f, off_t at)
+{
+	autoclose int fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+	uint8_t b;
+
+	assert_int_equal(pread(fd, &b, 1, at), 1);
+	b ^= 0x10;
+	assert_int_equal(pwrite(fd, &b, 1, at), 1);
+}
+
+static void test_what_is_saved_comes_back_and_verifies(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t a[IMAGE], b[IMAGE];
+	autoclose int loaded = -EBADF;
+
+	assert_int_equal(save(f, 0), 1);
+	assert_int_equal(load(f, f->key), 0);
+	loaded = openat(f->dir, "loaded", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(f->image, a, IMAGE, 0), IMAGE);
+	assert_int_equal(pread(loaded, b, IMAGE, 0), IMAGE);
+	assert_memory_equal(a, b, IMAGE);
+}
+
+static void test_the_file_is_as_sparse_as_the_image(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	save(f, 0);
+	assert_int_equal(fstatat(f->dir, NAME, &st, 0), 0);
+	assert_int_equal(st.st_size, IMAGE + SEAL_FOOTER_BYTES);
+	assert_true(st.st_blocks * 512 < (4 << 20));
+}
+
+static void test_another_key_does_not_verify(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t other[SEAL_KEY_BYTES];
+
+	memset(other, 8, sizeof(other));
+	save(f, 0);
+	assert_int_equal(load(f, other), -EBADMSG);
+}
+
+static void test_a_flipped_bit_anywhere_is_found(void **state)
+{
+	static const off_t places[] = { 0,	 4095,	    (1 << 20) + 5, (2 << 20) + 77,
+					6 << 20, (5 << 20), IMAGE - 1 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		save(f, 0);
+		flip(f, places[i]);
+		assert_int_equal(load(f, f->key), -EBADMSG);
+	}
+}
+
+static void test_a_changed_generation_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	save(f, 0);
+	flip(f, IMAGE + offsetof(struct seal_footer, generation));
+	assert_int_equal(load(f, f->key), -EBADMSG);
+}
+
+static void test_swapped_blocks_are_found(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t a[4096], b[4096];
+	autoclose int fd = -EBADF;
+
+	save(f, 0);
+	fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, a, 4096, 1 << 20), 4096);
+	assert_int_equal(pread(fd, b, 4096, 2 << 20), 4096);
+	assert_int_equal(pwrite(fd, b, 4096, 1 << 20), 4096);
+	assert_int_equal(pwrite(fd, a, 4096, 2 << 20), 4096);
+	assert_int_equal(load(f, f->key), -EBADMSG);
+}
+
+static void test_a_file_that_was_cut_or_grown_is_no_vault(void **state)
+{
+	static const off_t sizes[] = { 0, 100, 4096, IMAGE, IMAGE + 4095, IMAGE + 8192 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		autoclose int fd = -EBADF;
+
+		save(f, 0);
+		fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
+		assert_int_equal(load(f, f->key), -EBADMSG);
+	}
+}
+
+static void test_a_copy_whose_holes_were_filled_still_verifies(void **state)
+{
+	struct fixture *f = *state;
+	autoclose int fd = -EBADF;
+	char zeros[4096] = { 0 };
+
+	save(f, 0);
+	fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, zeros, sizeof(zeros), 5 << 20), sizeof(zeros));
+	assert_int_equal(load(f, f->key), 0);
+}
+
+static void test_the_generation_never_goes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(save(f, 41), 42);
+	assert_int_equal(save(f, 3), 43); /* the file knows better than the caller */
+}
+
+static void test_an_interrupted_save_leaves_the_old_file(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t generation;
+	autoclose int fd = -EBADF;
+
+	save(f, 0);
+	assert_int_equal(pwrite(f->image, "new", 3, 0), 3);
+	fd = seal_write(f->dir, NAME, f->image, f->key, 1, &generation);
+	assert_true(fd >= 0); /* and nobody commits it */
+	assert_int_equal(load(f, f->key), 0);
+	assert_int_equal(save(f, 0), 2); /* the next one is not in its way */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_is_saved_comes_back_and_verifies, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_the_file_is_as_sparse_as_the_image, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_another_key_does_not_verify, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_flipped_bit_anywhere_is_found, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_changed_generation_is_found, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_swapped_blocks_are_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_file_that_was_cut_or_grown_is_no_vault,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_copy_whose_holes_were_filled_still_verifies,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_generation_never_goes_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_an_interrupted_save_leaves_the_old_file, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
