@@ -171,27 +171,26 @@ static int dial(const struct workshop *w)
 /* --- up ----------------------------------------------------------------------------------------
  */
 
-/* The last lines of the guest's console: why it did not start. */
-static void show_console(const struct workshop *w)
+/* The last lines of one of its logs: why it did not start. */
+static void show_log(const struct workshop *w, const char *file)
 {
 	char path[PATH_MAX], text[TAIL_SIZE];
 	autoclose int fd = -EBADF;
-	off_t size;
+	off_t size, from;
 	ssize_t n;
 
-	if (vm_path(w, "console.log", path, sizeof(path)) < 0)
+	if (vm_path(w, file, path, sizeof(path)) < 0)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-	n = fd < 0 ? -1
-		   : io_pread_full(fd, text, sizeof(text) - 1,
-				   size > TAIL_SIZE ? size - TAIL_SIZE : 0);
-	if (n <= 0)
+	if (fd < 0)
 		return;
-	text[n] = '\0';
+	size = lseek(fd, 0, SEEK_END);
+	from = size > TAIL_SIZE - 1 ? size - TAIL_SIZE + 1 : 0;
+	n = io_pread_full(fd, text, sizeof(text) - 1, from);
+	text[n < 0 ? 0 : n] = '\0';
 	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n")) {
 		text_clean(line);
-		log_error("console: %s", line);
+		log_error("%s: %s", file, line);
 	}
 }
 
@@ -287,7 +286,8 @@ static int up(const struct workshop *w)
 	r = wait_agent(w);
 	if (r < 0) {
 		log_err(r, "the virtual machine did not come up");
-		show_console(w);
+		show_log(w, "console.log");
+		show_log(w, "qemu.log");
 		vm_kill(w);
 	}
 	return r;

@@ -24,6 +24,8 @@
 #define MEMORY_DEFAULT	(1024 * MIB) /* beside the vault, which lives in RAM too */
 #define ARGV_MAX	192
 #define KILL_TIMEOUT_MS 10000
+#define PIDFILE_MS	5000
+#define SETSID		"/usr/bin/setsid"
 #define FS_FD		3 /* virtiofsd: the socket that it listens at */
 #define ALIVE_FD	3 /* QEMU: inherited for its lock alone */
 
@@ -108,25 +110,42 @@ int vm_alive(const struct workshop *w)
 	return 0;
 }
 
-int vm_pidfd(const struct workshop *w)
+/* The number in qemu.pid, or -ENOENT: it has not written it yet. */
+static int read_pid(const struct workshop *w)
 {
 	char path[PATH_MAX], text[32];
-	autoclose int fd = -EBADF;
 	long long pid;
 	int r = vm_path(w, "qemu.pid", path, sizeof(path));
 
 	if (r == 0)
 		r = (int)io_read_text(AT_FDCWD, path, text, sizeof(text));
 	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
+		return r;
+	if (!strchr(text, '\n'))
+		return -ENOENT;
 	text[strcspn(text, "\n")] = '\0';
 	r = num_parse(text, 2, 1 << 22, &pid);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : (int)pid;
+}
+
+int vm_pidfd(const struct workshop *w)
+{
+	autoclose int fd = -EBADF;
+	int pid, r = vm_alive(w);
+
+	/* It lives before it has written who it is. */
+	for (int ms = 0; r == 1 && (pid = read_pid(w)) == -ENOENT && ms < PIDFILE_MS; ms += 10) {
+		usleep(10 * 1000);
+		r = vm_alive(w);
+	}
+	if (r <= 0)
+		return r < 0 ? r : -ESRCH;
+	if (pid < 0)
+		return pid;
 	fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 	if (fd < 0)
 		return -errno;
-	/* Only now: while the lock is held the file is true, so this is no recycled pid. */
+	/* Again: while the lock is held the file is true, so this was no recycled pid. */
 	r = vm_alive(w);
 	if (r <= 0)
 		return r < 0 ? r : -ESRCH;
@@ -146,10 +165,26 @@ int vm_wait_end(int pidfd, int timeout_ms)
 	return r == 0 ? -ETIMEDOUT : 0;
 }
 
+/*
+ * The folders' servers that this process has started. They end with their guest; one whose guest
+ * never came is ended by vm_kill().
+ */
+static pid_t servers[2];
+static size_t n_servers;
+
+static void kill_servers(void)
+{
+	while (n_servers > 0) {
+		kill(servers[--n_servers], SIGKILL);
+		run_wait(servers[n_servers]);
+	}
+}
+
 int vm_kill(const struct workshop *w)
 {
 	autoclose int pidfd = vm_pidfd(w);
 
+	kill_servers();
 	if (pidfd < 0)
 		return pidfd == -ESRCH ? 0 : pidfd;
 	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
@@ -171,7 +206,6 @@ static int serve_folder(const struct workshop *w, const struct vm_files *files, 
 	autoclose int listener = -EBADF, log = -EBADF;
 	char path[PATH_MAX];
 	struct run_fd fds[2];
-	pid_t pid;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/run/%s.sock", w->state_dir, name);
@@ -193,8 +227,11 @@ static int serve_folder(const struct workshop *w, const struct vm_files *files, 
 		return log_err(-ENOMEM, "virtiofsd");
 	fds[0] = (struct run_fd){ listener, FS_FD };
 	fds[1] = (struct run_fd){ log, STDERR_FILENO };
-	r = run_start("/usr/bin/setsid", a.v, NULL, fds, 2, &pid);
-	return r < 0 ? log_err(r, "start virtiofsd") : 0;
+	r = run_start(SETSID, a.v, NULL, fds, 2, &servers[n_servers]);
+	if (r < 0)
+		return log_err(r, "start virtiofsd");
+	n_servers++;
+	return 0;
 }
 
 /* --- the machine -------------------------------------------------------------------------------
@@ -275,29 +312,34 @@ static int start_qemu(const struct workshop *w, const struct vm_files *files, en
 		      int alive)
 {
 	autoargv struct argv a = { 0 };
-	struct run_fd fds[2] = { { alive, ALIVE_FD }, { STDERR_FILENO, STDERR_FILENO } };
+	autoclose int log = -EBADF;
+	char path[PATH_MAX];
+	struct run_fd fds[2];
 	pid_t pid;
-	int r;
+	int r = vm_path(w, "qemu.log", path, sizeof(path));
 
+	if (r < 0)
+		return r;
+	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (log < 0)
+		return -errno;
+	/* Its sandbox forbids it to fork, so it does not go to the background by itself. */
+	add(&a, "setsid");
 	add_program(&a, files->tools, "bin/qemu-system-x86_64");
 	add_machine(&a, w, accel);
 	add_kernel(&a, w, files);
 	add_ports(&a, w);
-	/* It goes to the background, away from our terminal, once its sockets are there. */
-	add(&a, "-daemonize");
 	add(&a, "-pidfile"), add(&a, "%s/run/qemu.pid", w->state_dir);
 	if (a.failed)
 		return -ENOMEM;
-	/* A try with KVM may fail in ways that are no concern of anybody. */
-	r = run_start(a.v[0], a.v, NULL, fds, accel == VM_KVM ? 1 : 2, &pid);
-	if (r == 0)
-		r = run_wait(pid);
-	return r > 0 ? -EIO : r;
+	fds[0] = (struct run_fd){ alive, ALIVE_FD };
+	fds[1] = (struct run_fd){ log, STDERR_FILENO };
+	return run_start(SETSID, a.v, NULL, fds, 2, &pid);
 }
 
 static void remove_stale(const struct workshop *w)
 {
-	static const char *const files[] = { "qemu.pid", "power", "console.log" };
+	static const char *const files[] = { "qemu.pid", "qemu.log", "power", "console.log" };
 	char path[PATH_MAX], name[32];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -344,5 +386,7 @@ int vm_start(const struct workshop *w, const struct vm_files *files, enum vm_acc
 		r = serve_folder(w, files, "workspace", w->workspace, "auto");
 	if (r == 0)
 		r = start_qemu(w, files, accel, alive);
+	if (r < 0)
+		kill_servers();
 	return r;
 }

@@ -5,9 +5,10 @@
  *	RUN/qemu.pid	its pid, true whenever the lock is held
  *	RUN/port.N	a stream to the agent; RUN/port.N.lock is held by who uses it
  *	RUN/power	one byte here is the power button
+ *	RUN/qemu.log	its own complaints
  *	RUN/console.log	what the kernel and taz-vm-init say; no terminal of a session passes there
  *
- * Source: qemu(1): -daemonize, -overcommit, -chardev socket, -sandbox; virtiofsd(1).
+ * Source: qemu(1): -overcommit, -chardev socket, -sandbox; virtiofsd(1).
  */
 #ifndef TAZ_LAUNCHER_VM_QEMU_H
 #define TAZ_LAUNCHER_VM_QEMU_H
@@ -34,13 +35,16 @@ int vm_alive(const struct workshop *w);
 int vm_pidfd(const struct workshop *w);
 
 /*
- * vm_start - start the guest; when this returns its ports can be connected to
+ * vm_start - start the guest, in the background
  * Whatever an earlier guest left in RUN is replaced. Returns 0, -EBUSY when one lives already, or
  * -errno after saying why.
  */
 int vm_start(const struct workshop *w, const struct vm_files *files, enum vm_accel accel);
 
-/* vm_kill - at once, without asking it. Waits until it is gone. Returns 0 or -errno. */
+/*
+ * vm_kill - at once, without asking it; also what vm_start() of this process has begun
+ * Waits until it is gone. Returns 0 or -errno.
+ */
 int vm_kill(const struct workshop *w);
 
 /* vm_wait_end - wait for a pidfd's process. Returns 0 or -ETIMEDOUT. */
