@@ -231,6 +231,7 @@ int child_start(const struct child_spec *spec, struct child *ret)
 	c.in = take_fd(&e.ours[0]);
 	c.out = take_fd(&e.ours[1]);
 	c.err = take_fd(&e.ours[2]);
+	c.tty = spec->tty;
 	c.status = -1;
 	*ret = c;
 	return 0;
@@ -269,8 +270,8 @@ int child_hang_up(struct child *c, int grace_ms)
 
 	/* The terminal's last master: the kernel itself hangs up whoever is in the foreground. */
 	fd_close(&c->in);
-	fd_close(&c->out);
-	fd_close(&c->err);
+	if (c->tty)
+		fd_close(&c->out);
 	if (child_signal(c, SIGHUP) == 0) {
 		child_signal(c, SIGCONT); /* a stopped program must get it, too */
 		if (poll(&p, 1, grace_ms) != 1)

@@ -31,6 +31,7 @@ struct child {
 	int in;	    /* what is written here it reads; non-blocking; the terminal's master, or */
 	int out;    /* a pipe; on a terminal in and out are two descriptors of the master */
 	int err;    /* a pipe, or -EBADF on a terminal */
+	bool tty;
 	int status; /* run_status(), once it was waited for */
 };
 
@@ -50,8 +51,9 @@ int child_signal(const struct child *c, int sig);
 int child_wait(struct child *c);
 
 /*
- * child_hang_up - its terminal is gone: close our ends, SIGHUP the group; SIGKILL after @grace_ms
- * Returns its status.
+ * child_hang_up - its terminal is gone: SIGHUP the group; SIGKILL after @grace_ms
+ * Our end of a terminal is closed first, ends of pipes last: SIGPIPE would kill a program that is
+ * about to tidy up. Returns its status.
  */
 int child_hang_up(struct child *c, int grace_ms);
 

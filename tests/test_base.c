@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/hash.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 #include "enclave/base/run.h"
@@ -212,6 +213,28 @@ static void test_a_child_gets_the_named_descriptors_and_no_other(void **state)
 	close(stray);
 }
 
+static void test_a_hash_depends_on_where_a_field_ends(void **state)
+{
+	char one[HASH_HEX_MAX], two[HASH_HEX_MAX], same[HASH_HEX_MAX];
+	struct hash h;
+
+	hash_init(&h);
+	hash_text(&h, "ab");
+	hash_text(&h, "c");
+	hash_hex(&h, 16, one);
+	assert_int_equal(strlen(one), 32);
+	hash_init(&h);
+	hash_text(&h, "a");
+	hash_text(&h, "bc");
+	hash_hex(&h, 16, two);
+	assert_string_not_equal(one, two);
+	hash_init(&h);
+	hash_field(&h, "ab", 2);
+	hash_field(&h, "c", 1);
+	hash_hex(&h, 16, same);
+	assert_string_equal(one, same);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_a_command_name_cannot_forge_its_stat),
 		cmocka_unit_test(test_a_dead_process_has_no_stat),
 		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
+		cmocka_unit_test(test_a_hash_depends_on_where_a_field_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

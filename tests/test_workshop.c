@@ -1,0 +1,149 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "launcher/opts.h"
+#include "launcher/workshop.h"
+
+static void test_names_are_harmless_everywhere(void **state)
+{
+	static const char *const good[] = { "default", "a", "0", "work-2",
+					    "abcdefghijklmnopqrstuvwxyz012345" };
+	static const char *const bad[] = { "",	     "-a",  "A",
+					   "a b",    "a/b", "..",
+					   "a.b",    "a\n", "ä",
+					   "--name", "a_b", "abcdefghijklmnopqrstuvwxyz0123456" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(workshop_name_ok(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(workshop_name_ok(bad[i]));
+}
+
+static void test_a_directory_is_mapped_into_the_workspace(void **state)
+{
+	char buf[64];
+
+	assert_int_equal(workspace_inside("/home/u/p", "/home/u/p", buf, sizeof(buf)), 0);
+	assert_string_equal(buf, "/workspace");
+	assert_int_equal(workspace_inside("/home/u/p", "/home/u/p/x/y", buf, sizeof(buf)), 0);
+	assert_string_equal(buf, "/workspace/x/y");
+	assert_int_equal(workspace_inside("/home/u/p", "/home/u/pq", buf, sizeof(buf)), -ENOENT);
+	assert_string_equal(buf, "/workspace");
+	assert_int_equal(workspace_inside("/home/u/p", "/", buf, sizeof(buf)), -ENOENT);
+}
+
+static void test_a_record_with_anything_odd_is_refused(void **state)
+{
+	static const char good[] = "engine=vm\nimage=taz/base:1\ninstance=a-1\nworkspace=/a=b\n";
+	static const char *const bad[] = {
+		"",
+		"engine=vm\nimage=x\ninstance=a\n",
+		"engine=vm\nengine=vm\nimage=x\ninstance=a\nworkspace=/\n",
+		"engine=vm\nimage=x\ninstance=a\nworkspace=/\nmore=1\n",
+		"engine=vm\nimage=x\ninstance=a\nworkspace\n",
+		"engine=averyveryverylongname\nimage=x\ninstance=a\nworkspace=/\n",
+		"engine=\nimage=x\ninstance=a\nworkspace=/\n",
+	};
+	static struct record rec;
+
+	assert_int_equal(record_parse(good, &rec), 0);
+	assert_string_equal(rec.workspace, "/a=b");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(record_parse(bad[i], &rec), -EBADMSG);
+}
+
+static void test_a_record_is_read_as_it_was_saved(void **state)
+{
+	static struct record in = { "docker", "taz/base:0", "default-1", "/home/u/my, \"p\"" }, out;
+	char dir[] = "/tmp/taz-workshop-XXXXXX", path[128];
+	struct stat st;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/w", dir);
+	assert_int_equal(record_load(path, &out), -ENOENT);
+	assert_int_equal(workshop_make_dirs(path), 0);
+	assert_int_equal(workshop_make_dirs(path), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(record_save(path, &in), 0);
+	assert_int_equal(record_load(path, &out), 0);
+	assert_memory_equal(&in, &out, sizeof(in));
+	strcpy(in.workspace, "/a\nengine=vm");
+	assert_int_equal(record_save(path, &in), -EINVAL);
+	snprintf(path, sizeof(path), "rm -r %s", dir);
+	assert_int_equal(system(path), 0);
+}
+
+static int take(struct opts *o, char *why, char *const argv[])
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	opts_init(o);
+	return opts_take(o, argc, argv, why, 160);
+}
+
+#define TAKE(...) take(&o, why, (char *[]){ __VA_ARGS__, NULL })
+
+static void test_options_end_where_the_command_begins(void **state)
+{
+	struct opts o;
+	char why[160];
+
+	assert_int_equal(TAKE("--name", "w", "--engine=vm", "run", "--json"), 3);
+	assert_string_equal(o.name, "w");
+	assert_string_equal(o.engine, "vm");
+	assert_false(o.json);
+	assert_int_equal(TAKE("--create", "--", "--name", "x"), 2);
+	assert_true(o.create);
+	assert_string_equal(o.name, "default");
+	assert_int_equal(TAKE("--help"), 0);
+	assert_int_equal(TAKE("--vault-size", "1G", "--idle", "90s"), 4);
+	assert_int_equal(o.vault_bytes, 1 << 30);
+	assert_int_equal(o.idle_sec, 90);
+	assert_string_equal(opts_refused(&o, OPT_COMMON), "--vault-size");
+	assert_null(opts_refused(&o, OPT_UP));
+}
+
+static void test_a_bad_value_says_what_it_wants(void **state)
+{
+	struct opts o;
+	char why[160];
+
+	assert_int_equal(TAKE("--name", "../x"), -EINVAL);
+	assert_non_null(strstr(why, "--name wants a name"));
+	assert_int_equal(TAKE("--name"), -EINVAL);
+	assert_int_equal(TAKE("--engine", "qemu"), -EINVAL);
+	assert_int_equal(TAKE("--vault-size", "5"), -EINVAL);
+	assert_int_equal(TAKE("--idle", "5x"), -EINVAL);
+	assert_int_equal(TAKE("--json=1"), -EINVAL);
+	assert_int_equal(TAKE("--passphrase-fd", "0x"), -EINVAL);
+	assert_int_equal(TAKE("--passphrase-fd", "1000"), -EINVAL);
+	assert_int_equal(TAKE("--passphrase-fd", "0"), 2);
+	assert_int_equal(o.passphrase_fd, 0);
+	assert_int_equal(TAKE("--namex", "w"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_are_harmless_everywhere),
+		cmocka_unit_test(test_a_directory_is_mapped_into_the_workspace),
+		cmocka_unit_test(test_a_record_with_anything_odd_is_refused),
+		cmocka_unit_test(test_a_record_is_read_as_it_was_saved),
+		cmocka_unit_test(test_options_end_where_the_command_begins),
+		cmocka_unit_test(test_a_bad_value_says_what_it_wants),
+	};
+
+	return cmocka_run_group_tests_name("workshop", tests, NULL, NULL);
+}
