@@ -5,13 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -20,6 +18,7 @@
 #include "enclave/base/msg.h"
 #include "launcher/engine.h"
 #include "launcher/frame.h"
+#include "launcher/frame_io.h"
 #include "launcher/vm_host.h"
 #include "launcher/vm_qemu.h"
 
@@ -89,37 +88,6 @@ static int64_t now_ms(void)
 	return (int64_t)(io_boottime_ns() / 1000000);
 }
 
-/*
- * Is it the agent's hello that comes first? It is looked at, not taken. Anything else is the tail
- * of a session whose client has just gone: that port is left alone.
- */
-static int greeted(int fd, int timeout_ms)
-{
-	uint8_t want[FRAME_HEADER + sizeof(FRAME_HELLO_TEXT) - 1], got[sizeof(want)];
-	int64_t end = now_ms() + timeout_ms;
-	ssize_t n = 0;
-
-	frame_header(want, FRAME_HELLO, sizeof(FRAME_HELLO_TEXT) - 1);
-	memcpy(want + FRAME_HEADER, FRAME_HELLO_TEXT, sizeof(FRAME_HELLO_TEXT) - 1);
-	while (n < (ssize_t)sizeof(want)) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = end - now_ms();
-
-		if (left <= 0)
-			return -ETIMEDOUT;
-		if (n > 0) /* some of it is there, so poll(2) would return at once */
-			usleep(1000);
-		else if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-			return -errno;
-		n = recv(fd, got, sizeof(got), MSG_PEEK | MSG_DONTWAIT);
-		if (n == 0)
-			return -ECONNRESET;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return memcmp(want, got, sizeof(want)) ? -EBADMSG : 0;
-}
-
 /* A port that nobody of this host uses: its stream, and its lock in @ret_lock. */
 static int claim(const struct workshop *w, int port, int timeout_ms, int *ret_lock)
 {
@@ -140,7 +108,9 @@ static int claim(const struct workshop *w, int port, int timeout_ms, int *ret_lo
 	fd = msg_connect(path, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	r = greeted(fd, timeout_ms);
+	/* Anything but a hello is the tail of a session whose client has just gone: not this port.
+	 */
+	r = frame_hello_wait(fd, timeout_ms);
 	if (r < 0)
 		return r;
 	*ret_lock = take_fd(&lock);
