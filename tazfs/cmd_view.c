@@ -79,6 +79,7 @@ static int serve(const struct view_args *a)
 	r = view_init(&v, VIEW_FD_ROOT, VIEW_FD_MOUNT, VIEW_FD_KEEPER);
 	if (r < 0)
 		return log_err(r, "prepare the view");
+	close(VIEW_FD_ROOT);
 	v.strict = a->strict;
 	r = give_up_rights(a);
 	if (r < 0)

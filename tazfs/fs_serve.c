@@ -34,7 +34,8 @@ struct parked {
 
 static const char zeros[ZEROS_BYTES];
 
-static void log_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void log_fuse(enum fuse_log_level level,
+							   const char *fmt, va_list ap)
 {
 	char text[256];
 
@@ -176,8 +177,30 @@ static void *worker(void *arg)
 	return NULL;
 }
 
+/*
+ * The kernel's first request sets the size of all later ones, so it is answered before the workers
+ * allocate their buffers: they are locked in memory.
+ */
+static int shake_hands(struct fs *fs)
+{
+	struct fuse_buf buf = { 0 };
+	int n;
+
+	do
+		n = fuse_session_receive_buf(fs->se, &buf);
+	while (n == -EINTR);
+	if (n > 0)
+		fuse_session_process_buf(fs->se, &buf);
+	free(buf.mem);
+	return n > 0 ? 0 : n < 0 ? n : -ENOTCONN;
+}
+
 int fs_start(struct fs *fs, unsigned workers, int *ret_ended)
 {
+	int done = shake_hands(fs);
+
+	if (done < 0)
+		return done;
 	fs->ended = eventfd(0, EFD_CLOEXEC);
 	if (fs->ended < 0)
 		return -errno;

@@ -140,9 +140,6 @@ int node_each(struct nodes *t,
  */
 int node_path(struct nodes *t, struct node *n, char *buf, size_t size);
 
-/* node_drop_fds - close every cached descriptor and every shared file that is not in use */
-void node_drop_fds(struct nodes *t);
-
 /* nodes_count, nodes_fds - for tests: known nodes, open cached descriptors */
 unsigned nodes_count(struct nodes *t);
 unsigned nodes_fds(struct nodes *t);

@@ -7,7 +7,7 @@
 #include "enclave/base/fd.h"
 #include "tazfs/node_priv.h"
 
-#define DEPTH_MAX 4096 /* directories above a node whose descriptors all gave way */
+#define DEPTH_MAX 1024 /* directories above a node whose descriptors all gave way: stack */
 #define LOOK_BACK 32   /* how many of the oldest are asked to give way */
 
 static void list_del(struct nodes *t, struct node *n)
@@ -308,18 +308,6 @@ void node_unshare(struct nodes *t, struct node *n)
 	pthread_mutex_lock(&t->table);
 	drop_share(t, n);
 	node_fd_touch(t, n);
-	pthread_mutex_unlock(&t->table);
-}
-
-void node_drop_fds(struct nodes *t)
-{
-	pthread_mutex_lock(&t->table);
-	while (t->newest) {
-		struct node *n = t->newest;
-
-		list_del(t, n);
-		give_way(t, n);
-	}
 	pthread_mutex_unlock(&t->table);
 }
 

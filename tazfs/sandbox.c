@@ -17,7 +17,6 @@ static const int allowed[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(close),
 	/* files of the store, and /proc for callers */
-	SCMP_SYS(open),
 	SCMP_SYS(openat),
 	SCMP_SYS(openat2),
 	SCMP_SYS(fstat),
@@ -36,6 +35,7 @@ static const int allowed[] = {
 	SCMP_SYS(symlinkat),
 	SCMP_SYS(linkat),
 	SCMP_SYS(unlinkat),
+	SCMP_SYS(renameat), /* glibc's renameat2() without flags */
 	SCMP_SYS(renameat2),
 	SCMP_SYS(fchmodat),
 	SCMP_SYS(fchownat),

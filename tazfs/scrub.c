@@ -8,7 +8,7 @@
  *    zeros stored over a page that is being written would reach the store.
  * 3. Closed: writes are refused, too, so the zeros can't be written back. Then every page that may
  *    be cached is overwritten in place, which maps see as well, and dropped.
- * 4. The store is synced.
+ * 4. The store is synced. Its descriptors close with the process, which ends next.
  *
  * A client can hold up step 2 (by holding an inode's lock), so that has a thread of its own and a
  * limit. It can't hold up the others for longer than a request takes, and all fail at once now.
@@ -26,6 +26,7 @@
 #include "enclave/base/fd.h"
 #include "tazfs/fs.h"
 
+#define WIPERS	 2
 #define HOME_MS	 1000
 #define DRAIN_MS 500
 
@@ -104,7 +105,8 @@ static void bring_home_all(struct view *v)
 }
 
 struct wipe {
-	struct fs *fs;
+	struct view *view;
+	unsigned part; /* of WIPERS */
 	int err;
 };
 
@@ -113,20 +115,52 @@ static int wipe_one(void *arg, struct node *n, bool is_dir, uint64_t cached, uns
 	struct wipe *w = arg;
 	int r = 0;
 
+	if (node_id(n) % WIPERS != w->part)
+		return 0;
 	if (is_dir || cached)
-		r = fs_wipe(w->fs, node_id(n), cached - cached % STORE_ALIGN);
+		r = fs_wipe(w->view->fs, node_id(n), cached - cached % STORE_ALIGN);
 	/* A page that was dirtied after step 2 is only cleaned by the first round (its write was
 	 * refused), and dropped by the second. */
 	if (r == 0 && writers)
-		r = fs_wipe(w->fs, node_id(n), 0);
+		r = fs_wipe(w->view->fs, node_id(n), 0);
 	if (r < 0 && w->err == 0)
 		w->err = r;
 	return 0;
 }
 
+static void *wipe_part(void *arg)
+{
+	struct wipe *w = arg;
+
+	node_each(w->view->nodes, wipe_one, w);
+	return NULL;
+}
+
+/* Each inode takes two calls into the kernel of about 3 us: two processors halve the wait. */
+static int wipe_all(struct view *v)
+{
+	struct wipe w[WIPERS];
+	pthread_t thread[WIPERS];
+	bool started[WIPERS] = { false };
+	int r = 0;
+
+	for (unsigned i = 0; i < WIPERS; i++) {
+		w[i] = (struct wipe){ .view = v, .part = i };
+		started[i] = i && pthread_create(&thread[i], NULL, wipe_part, &w[i]) == 0;
+	}
+	for (unsigned i = 0; i < WIPERS; i++) {
+		if (started[i])
+			pthread_join(thread[i], NULL);
+		else
+			wipe_part(&w[i]);
+		r = r ? r : w[i].err;
+	}
+	return r;
+}
+
 int scrub(struct view *v, bool bring_home)
 {
-	struct wipe w = { .fs = v->fs };
+	int r;
 
 	atomic_store(&v->phase, bring_home ? VIEW_CLOSING : VIEW_CLOSED);
 	fs_resume(v->fs);
@@ -135,9 +169,8 @@ int scrub(struct view *v, bool bring_home)
 	atomic_store(&v->phase, VIEW_CLOSED);
 	gate_close(&v->gate, DRAIN_MS);
 	gate_open(&v->gate);
-	node_each(v->nodes, wipe_one, &w);
-	node_drop_fds(v->nodes);
-	if (bring_home && syncfs(v->rootfd) < 0 && w.err == 0)
-		w.err = -errno;
-	return w.err;
+	r = wipe_all(v);
+	if (bring_home && syncfs(v->rootfd) < 0 && r == 0)
+		r = -errno;
+	return r;
 }

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define STACK_BYTES (1U << 20)
+#ifdef __SANITIZE_ADDRESS__
+#define STACK_BYTES (8U << 20)
+#else
+#define STACK_BYTES (256U * 1024)
+#endif
 
 int serve_memory(const char *text, bool *ret_strict)
 {

@@ -22,7 +22,7 @@
 #include <sys/types.h>
 
 #define STORE_ALIGN  4096U
-#define STORE_IO_MAX (1U << 20) /* bytes in one read or write */
+#define STORE_IO_MAX (256U * 1024) /* bytes in one read or write; each worker has such buffers */
 
 struct store_file {
 	int fd;

@@ -1,6 +1,7 @@
 #include "tazfs/view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "enclave/base/io.h"
@@ -26,14 +27,18 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper)
 {
 	int r;
 
-	*v = (struct view){ .rootfd = rootfd, .mountfd = mountfd, .keeper = keeper };
+	*v = (struct view){ .rootfd = -EBADF, .mountfd = mountfd, .keeper = keeper };
+	/* What fsmount(2) gives is O_PATH, which syncfs(2) refuses. */
+	v->rootfd = openat(rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->rootfd < 0)
+		return -errno;
 	gate_init(&v->gate);
 	v->last_ns = io_boottime_ns();
 	r = sessions_new(&v->sessions);
 	if (r == 0)
 		r = callers_new(v->sessions, &v->callers);
 	if (r == 0)
-		r = nodes_new(rootfd, node_fds(), &v->nodes);
+		r = nodes_new(v->rootfd, node_fds(), &v->nodes);
 	return r;
 }
 

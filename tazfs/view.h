@@ -45,7 +45,8 @@ struct view {
 
 /*
  * view_init - make the tables
- * @rootfd, @mountfd, @keeper: borrowed for the whole life
+ * @rootfd: opened again, not kept
+ * @mountfd, @keeper: borrowed for the whole life
  * Raises RLIMIT_NOFILE to its hard limit. Returns 0 or -errno.
  */
 int view_init(struct view *v, int rootfd, int mountfd, int keeper);
