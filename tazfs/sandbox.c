@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 static const int allowed[] = {
 	/* requests and replies; the keeper's channel */
@@ -53,7 +54,6 @@ static const int allowed[] = {
 	SCMP_SYS(removexattr),
 	SCMP_SYS(fcntl),
 	/* memory, threads, time, the end */
-	SCMP_SYS(mmap),
 	SCMP_SYS(mremap),
 	SCMP_SYS(munmap),
 	SCMP_SYS(brk),
@@ -79,18 +79,19 @@ static const int allowed[] = {
 	SCMP_SYS(exit_group),
 };
 
-/* Threads, not processes; and no page that can be run after it was written. */
+/* Threads, not processes; and no page that could be run. */
 static int add_conditions(scmp_filter_ctx ctx)
 {
+	static const int memory[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 
 	/* Its flags are in memory, where a filter can't look: glibc falls back to clone(2). */
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				     SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
+	for (size_t i = 0; i < sizeof(memory) / sizeof(*memory) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, memory[i], 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	return r;
 }
 
