@@ -12,10 +12,15 @@
 
 #define KDF_TIME_MS    1000
 #define KDF_MAX_KIB    (1024 * 1024) /* libcryptsetup's own default */
-#define KDF_MIN_KIB    (32 * 1024)   /* below it we refuse to make or to open a vault */
+/* The floor, above OWASP's for Argon2id: what a slow machine's calibration is raised to, and below
+ * which we open nothing. */
+#define KDF_MIN_KIB    (32 * 1024)
+#define KDF_MIN_PASSES 4
 #define METADATA_BYTES (16 * 1024)
-/* Room for eight passphrases of 256 KiB; the default of 16 MiB would be random bytes in RAM. */
-#define KEYSLOTS_BYTES (2 * 1024 * 1024)
+/* libcryptsetup aligns the data to 1 MiB; the default of 16 MiB would be random bytes in RAM. */
+#define OFFSET_BYTES   (2 * 1024 * 1024)
+/* Room for seven passphrases of 252 KiB. */
+#define KEYSLOTS_BYTES (OFFSET_BYTES - 2 * METADATA_BYTES)
 
 static void on_log(int level, const char *text, void *usrptr)
 {
@@ -72,18 +77,40 @@ static uint32_t kdf_max_kib(void)
 	return kib > KDF_MAX_KIB ? KDF_MAX_KIB : kib;
 }
 
-static int format(struct crypt_device *cd, const struct secret *passphrase)
+/* Argon2id's cost on this machine for about a second, never below the floor. */
+static int calibrate(struct crypt_device *cd, struct crypt_pbkdf_type *ret)
 {
-	const struct crypt_pbkdf_type pbkdf = {
+	int r;
+
+	*ret = (struct crypt_pbkdf_type){
 		.type = CRYPT_KDF_ARGON2ID,
 		.hash = "sha256",
 		.time_ms = KDF_TIME_MS,
 		.max_memory_kb = kdf_max_kib(),
 		.parallel_threads = 2,
 	};
-	struct crypt_params_luks2 params = { .pbkdf = &pbkdf, .sector_size = LUKS_SECTOR_BYTES };
-	int r = crypt_set_metadata_size(cd, METADATA_BYTES, KEYSLOTS_BYTES);
+	/* Any password and salt of their usual lengths will do: only the time counts. */
+	r = crypt_benchmark_pbkdf(cd, ret, "foobarfo", 8, "0123456789abcdef0123456789abcdef", 32,
+				  LUKS_KEY_BYTES, NULL, NULL);
+	if (r < 0)
+		return r;
+	if (ret->max_memory_kb < KDF_MIN_KIB)
+		ret->max_memory_kb = KDF_MIN_KIB;
+	if (ret->iterations < KDF_MIN_PASSES)
+		ret->iterations = KDF_MIN_PASSES;
+	ret->flags = CRYPT_PBKDF_NO_BENCHMARK;
+	ret->time_ms = 0;
+	return 0;
+}
 
+static int format(struct crypt_device *cd, const struct secret *passphrase)
+{
+	struct crypt_pbkdf_type pbkdf;
+	struct crypt_params_luks2 params = { .pbkdf = &pbkdf, .sector_size = LUKS_SECTOR_BYTES };
+	int r = calibrate(cd, &pbkdf);
+
+	if (r == 0)
+		r = crypt_set_metadata_size(cd, METADATA_BYTES, KEYSLOTS_BYTES);
 	if (r == 0)
 		r = crypt_format(cd, CRYPT_LUKS2, "aes", "xts-plain64", NULL, NULL, LUKS_KEY_BYTES,
 				 &params);
@@ -132,7 +159,8 @@ static int check_slot(struct crypt_device *cd, int slot)
 	if (!cipher || strcmp(cipher, "aes-xts-plain64") || key_size != LUKS_KEY_BYTES)
 		return -EKEYREJECTED;
 	if (crypt_keyslot_get_pbkdf(cd, slot, &kdf) < 0 || strcmp(kdf.type, CRYPT_KDF_ARGON2ID) ||
-	    kdf.max_memory_kb < KDF_MIN_KIB || kdf.max_memory_kb > KDF_MAX_KIB)
+	    kdf.iterations < KDF_MIN_PASSES || kdf.max_memory_kb < KDF_MIN_KIB ||
+	    kdf.max_memory_kb > KDF_MAX_KIB)
 		return -EKEYREJECTED;
 	return 0;
 }
@@ -146,7 +174,7 @@ static int check(struct crypt_device *cd)
 	if (!cipher || strcmp(cipher, "aes") || !mode || strcmp(mode, "xts-plain64") ||
 	    crypt_get_volume_key_size(cd) != LUKS_KEY_BYTES ||
 	    crypt_get_sector_size(cd) != LUKS_SECTOR_BYTES ||
-	    crypt_get_data_offset(cd) * 512 != 2 * METADATA_BYTES + KEYSLOTS_BYTES)
+	    crypt_get_data_offset(cd) * 512 != OFFSET_BYTES)
 		return -EKEYREJECTED;
 	for (int slot = 0; slot < crypt_keyslot_max(CRYPT_LUKS2); slot++) {
 		crypt_keyslot_info info = crypt_keyslot_status(cd, slot);

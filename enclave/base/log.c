@@ -21,7 +21,8 @@ int log_is_fancy(int fd)
 }
 
 /* One write(2) a line: two processes on one terminal must not mix their words. */
-static void line(const char *color, const char *prefix, int err, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void line(const char *color, const char *prefix,
+						       int err, const char *fmt, va_list ap)
 {
 	char text[1024], out[1200];
 	int n, fancy = log_is_fancy(STDERR_FILENO);
