@@ -1,0 +1,71 @@
+# keeper.sh - a keeper without a container, in the guest; sourced by *.guest
+#
+# The guest is root's; taz (uid 1000) owns the vault. Everything is as in a workshop but for the
+# container around it, so that a test can look at, and kill, each part by itself.
+. /mnt/tests/lib.sh
+
+PASS='correct horse battery'
+SECRET=/home/taz/secrets
+VAULT=/var/lib/taz/vault.luks
+LOG=/tmp/keeper.log
+
+install -m 755 /mnt/bin/enclave /mnt/bin/tazfs /usr/bin/
+modprobe -a dm_mod dm_crypt loop fuse
+chmod 755 /home /home/taz
+mkdir -p /var/lib/taz
+
+# keeper [OPTION...] - start one with a small vault; $keeper is its pid
+keeper()
+{
+	enclave serve --size 64M "$@" 2>>"$LOG" &
+	keeper=$!
+	within 5 enclave status >/dev/null
+}
+
+keeper_stop()
+{
+	kill -TERM "$keeper"
+	wait "$keeper"
+}
+
+# with_vault - a keeper and a vault with one file, locked
+with_vault()
+{
+	rm -f "$VAULT"
+	: >"$LOG"
+	keeper "$@"
+	in_session_new sh -c 'echo MARKER-0123456789 > ~/secrets/token'
+}
+
+# in_session ARGV... - a session of taz that runs ARGV; in_session_new makes the vault
+in_session() { printf %s "$PASS" | HOME=/home/taz enclave session --user taz --passphrase-fd 0 -- "$@"; }
+in_session_new() { printf %s "$PASS" | HOME=/home/taz enclave session --user taz --create --passphrase-fd 0 -- "$@"; }
+
+# outsider ARGV... - the same uid, in no session
+outsider() { setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/home/taz "$@"; }
+
+# held SEC - a session that is held open, in the background; $held is its leader's pid
+held()
+{
+	rm -f /tmp/held
+	in_session sh -c "exec 9<~/secrets/token; echo \$\$ > /tmp/held; sleep ${1:-60}; cat ~/secrets/token" &
+	held=$!
+	within 20 test -s /tmp/held
+	inside=$(cat /tmp/held)
+}
+
+state_is() { [ "$(enclave status --json | jq -r .state)" = "$1" ]; }
+
+# kernel_is_clean - no mapping, no loop, no view, no key of ours
+kernel_is_clean()
+{
+	[ "$(dmsetup ls)" = 'No devices found' ] && [ -z "$(losetup -a)" ] &&
+		! grep -q 'fuse.tazfs' /proc/mounts && ! grep -q 'taz:taz' /proc/keys
+}
+
+# everything_ended - after a test: the keeper stops in order, and nothing is left
+everything_ended()
+{
+	keeper_stop
+	kernel_is_clean || fail "left behind: $(dmsetup ls; losetup -a; grep tazfs /proc/mounts)"
+}

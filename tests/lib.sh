@@ -1,0 +1,70 @@
+# lib.sh - what the groups of tests share; sourced
+#
+# A test is a function whose name is a sentence, test_the_last_exit_locks. It passes when every
+# command in it does; it calls skip WHY when the machine cannot run it.
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(dirname "$tests")
+. "$top/images/cache.sh"
+
+# check NAME COMMAND... - one test that is one command; its output is shown when it fails
+check()
+{
+	local name=$1 log status=0 start=$SECONDS
+	shift
+	log=$(mktemp)
+	# A subshell with errexit of its own: in "if f" or "f || x" bash would ignore it inside f.
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	case $status in
+	0) echo "ok - $name ($((SECONDS - start)) s)" ;;
+	77) echo "skip - $name: $(tail -n 1 "$log")" ;;
+	*)
+		echo "not ok - $name (status $status)"
+		tail -n "${TAZ_LOG_LINES:-60}" "$log" | sed 's/^/#   /'
+		failures=$((failures + 1))
+		;;
+	esac
+	rm -f -- "$log"
+}
+failures=0
+
+skip() { echo "$*"; exit 77; }
+
+# fail TEXT - end a test with the reason
+fail() { echo "failed: $*"; exit 1; }
+
+# refused COMMAND... - it must end with an error; what it prints goes on to our standard output
+refused()
+{
+	if "$@"; then fail "this was allowed: $*"; fi
+}
+
+# within SEC COMMAND... - it must come true in that time
+within()
+{
+	local sec=$1 end
+	shift
+	end=$(($(date +%s%N) + sec * 1000000000))
+	until "$@"; do
+		[ "$(date +%s%N)" -lt $end ] || fail "not within $sec s: $*"
+		sleep 0.1
+	done
+}
+
+# run_tests PREFIX [PATTERN] - every test_* function of the calling file, in its order
+run_tests()
+{
+	local prefix=$1 pattern=${2:-} name line names
+
+	# extdebug makes declare -F tell the line of each.
+	mapfile -t names < <(shopt -s extdebug; declare -F | awk '$3 ~ /^test_/ { print $3 }' |
+		while read -r name; do declare -F "$name"; done | sort -k2n | cut -d' ' -f1)
+	for name in "${names[@]}"; do
+		[[ $name == *"$pattern"* ]] || continue
+		line=${name#test_}
+		check "$prefix: ${line//_/ }" "$name"
+	done
+	[ "$failures" -eq 0 ]
+}
