@@ -115,13 +115,6 @@ static int add_leaders(struct view *v, const struct mount_args *a)
 	return 0;
 }
 
-/* Our own mount, for the lock. Opened without a request: O_PATH. */
-static int open_mount(struct view *v, const char *mountpoint)
-{
-	v->mountfd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return v->mountfd < 0 ? log_err(-errno, "open %s", mountpoint) : 0;
-}
-
 static void block_signals(void)
 {
 	sigset_t mask;
@@ -141,9 +134,8 @@ static int start(struct view *v, const char *mountpoint, int *ret_ended)
 
 	if (r < 0)
 		return r;
+	v->mountpoint = mountpoint;
 	r = fs_start(v->fs, VIEW_WORKERS, ret_ended);
-	if (r == 0)
-		r = open_mount(v, mountpoint);
 	if (r < 0)
 		fs_unmount(v->fs);
 	return r;
@@ -152,12 +144,11 @@ static int start(struct view *v, const char *mountpoint, int *ret_ended)
 static int serve(const struct mount_args *a, int ready)
 {
 	autoclose int rootfd = open(a->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	autofree char *mountpoint = realpath(a->mountpoint, NULL);
 	struct view v;
-	int ended, r;
+	int ended = -EBADF, r;
 
-	if (rootfd < 0 || !mountpoint)
-		return log_err(-errno, "open %s", rootfd < 0 ? a->source : a->mountpoint);
+	if (rootfd < 0)
+		return log_err(-errno, "open %s", a->source);
 	r = view_init(&v, rootfd, -EBADF, -EBADF);
 	if (r < 0)
 		return log_err(r, "prepare the view");
@@ -167,14 +158,14 @@ static int serve(const struct mount_args *a, int ready)
 		return r;
 	r = fs_new(&v, OPTIONS);
 	if (r == 0)
-		r = start(&v, mountpoint, &ended);
+		r = start(&v, a->mountpoint, &ended);
 	if (r < 0)
-		return log_err(r, "mount at %s", mountpoint);
-	if (write(ready, "", 1) < 0)
+		return log_err(r, "mount at %s", a->mountpoint);
+	/* In the foreground nobody waits for it. */
+	if (write(ready, "", 1) < 0 && !a->foreground)
 		log_warn("nobody waits for the mount any more");
 	fd_close(&ready);
 	r = link_signals(&v, ended);
-	fd_close(&v.mountfd);
 	fs_unmount(v.fs);
 	/* The workers are in the kernel or about to end. */
 	_exit(r < 0 ? CMD_FAILED : CMD_DONE);
@@ -197,18 +188,26 @@ static int into_background(void)
 	return chdir("/") < 0 ? -errno : 0;
 }
 
+/* The whole path, which is still right after chdir(2); NULL when there is none, which is said. */
+static char *resolve(const char *path)
+{
+	char *whole = realpath(path, NULL);
+
+	if (!whole)
+		log_err(-errno, "find %s", path);
+	return whole;
+}
+
 static int mount_source(const struct mount_args *a)
 {
-	autofree char *source = realpath(a->source, NULL);
-	autofree char *mountpoint = realpath(a->mountpoint, NULL);
+	autofree char *source = resolve(a->source);
+	autofree char *mountpoint = source ? resolve(a->mountpoint) : NULL;
 	struct mount_args abs = *a;
 	int ready[2];
 	pid_t pid;
 
-	if (!source || !mountpoint) {
-		log_err(-errno, "open %s", source ? a->mountpoint : a->source);
+	if (!mountpoint)
 		return CMD_FAILED;
-	}
 	abs.source = source;
 	abs.mountpoint = mountpoint;
 	if (pipe2(ready, O_CLOEXEC) < 0)

@@ -72,7 +72,7 @@ static int serve(const struct view_args *a)
 {
 	static struct view v;
 	char dev_fuse[32];
-	int ended, r;
+	int ended = -EBADF, r;
 
 	serve_prepare();
 	signal(SIGPIPE, SIG_IGN);

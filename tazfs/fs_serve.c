@@ -17,7 +17,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/secret.h"
 
-#define ZEROS_BYTES (256U * 1024)
+#define ZEROS_BYTES (256UL * 1024)
 
 struct fs {
 	struct fuse_session *se;

@@ -72,8 +72,9 @@ static int on_quiesce(struct view *v, const union request *req, int *fd)
 {
 	int r = gate_close(&v->gate, QUIESCE_MS);
 
-	/* Before the sync: a change that comes later is announced again. */
-	atomic_store(&v->dirty, false);
+	/* Only when nobody is inside: whoever comes later announces his change again. */
+	if (r == 0)
+		atomic_store(&v->dirty, false);
 	if (r == 0 && syncfs(v->rootfd) < 0)
 		r = -errno;
 	return answer(v, VIEW_QUIESCED, r);

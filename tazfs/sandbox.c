@@ -44,7 +44,6 @@ static const int allowed[] = {
 	SCMP_SYS(truncate),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(fallocate),
-	SCMP_SYS(fadvise64),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(syncfs),

@@ -61,7 +61,8 @@ static void *home_thread(void *arg)
 
 	atomic_store(&h->view->self, gettid());
 	/* Opened again: the descriptor of the mount may be O_PATH, which syncfs(2) refuses. */
-	fd = openat(h->view->mountfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(h->view->mountfd, h->view->mountpoint ? h->view->mountpoint : ".",
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0) {
 		h->mountfd = fd;
 		syncfs(fd);
@@ -164,7 +165,7 @@ int scrub(struct view *v, bool bring_home)
 
 	atomic_store(&v->phase, bring_home ? VIEW_CLOSING : VIEW_CLOSED);
 	fs_resume(v->fs);
-	if (bring_home && v->mountfd >= 0)
+	if (bring_home)
 		bring_home_all(v);
 	atomic_store(&v->phase, VIEW_CLOSED);
 	gate_close(&v->gate, DRAIN_MS);

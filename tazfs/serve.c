@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 
 #ifdef __SANITIZE_ADDRESS__
-#define STACK_BYTES (8U << 20)
+#define STACK_BYTES (8UL << 20)
 #else
-#define STACK_BYTES (256U * 1024)
+#define STACK_BYTES (256UL * 1024)
 #endif
 
 int serve_memory(const char *text, bool *ret_strict)

@@ -191,11 +191,6 @@ int store_write(const struct store_file *f, const char *data, size_t size, off_t
 	return write_blocks(f->fd, data, size, at, buf);
 }
 
-void store_forget_pages(const struct store_file *f)
-{
-	posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
-}
-
 int store_chmod(int pathfd, mode_t mode)
 {
 	struct link_path path = link_path(pathfd);

@@ -7,8 +7,9 @@
  * (node.h) so that nobody sees it, and the gate so that no copy of the store catches it.
  *
  * What O_DIRECT cannot prevent: ftruncate(2) to a size inside a block makes ext4 load that block
- * into its page cache to clear its end (ext4_block_truncate_page()), so the last, partial block
- * of a file that was changed passes through there. store_forget_pages() lets it go.
+ * into its page cache to clear its end (ext4_block_truncate_page(); cachestat(2) shows the page),
+ * so the last, partial block of a file that was changed stays there until the store is unmounted,
+ * and is then freed without being overwritten unless the kernel runs with init_on_free=1.
  *
  * A file system that refuses O_DIRECT (tmpfs before 6.6, some network ones) is used as it is.
  */
@@ -21,8 +22,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#define STORE_ALIGN  4096U
-#define STORE_IO_MAX (256U * 1024) /* bytes in one read or write; each worker has such buffers */
+#define STORE_ALIGN  4096UL
+#define STORE_IO_MAX (256UL * 1024) /* bytes in one read or write; each worker has such buffers */
 
 struct store_file {
 	int fd;
@@ -62,9 +63,6 @@ int store_write(const struct store_file *f, const char *data, size_t size, off_t
 
 /* store_wipe - clear what the last call left in this thread's buffer */
 void store_wipe(void);
-
-/* store_forget_pages - drop what the store's own page cache has of the file, if it is clean */
-void store_forget_pages(const struct store_file *f);
 
 /* What has no *at() call for an O_PATH descriptor. Each returns 0 or -errno. */
 int store_chmod(int pathfd, mode_t mode);

@@ -34,8 +34,10 @@ struct view {
 	struct gate gate;
 	struct fs *fs;
 	int rootfd;  /* the store */
-	int mountfd; /* a directory of our own mount, may be O_PATH */
-	int keeper;  /* channel, -EBADF with --source */
+	int mountfd; /* our own mount, may be O_PATH; -EBADF with --source, where it would make the
+			mount busy */
+	const char *mountpoint; /* then this leads there */
+	int keeper;		/* channel, -EBADF with --source */
 	bool everyone, strict;
 	_Atomic int phase;	  /* enum view_phase */
 	_Atomic pid_t self;	  /* our thread that works on our own mount, while it does */

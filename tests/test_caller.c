@@ -232,7 +232,7 @@ static void test_an_orphan_stays_with_the_leader_that_is_a_subreaper(void **stat
 	middle = fork();
 	if (middle == 0) {
 		orphan = fork();
-		for (; orphan == 0;)
+		while (!orphan)
 			pause();
 		_exit(write(p[1], &orphan, sizeof(orphan)) < 0);
 	}
