@@ -208,6 +208,8 @@ static int on_error(struct state *st, const struct frame *f)
 static int on_frame(struct state *st, const struct frame *f)
 {
 	switch (f->type) {
+	case FRAME_HELLO: /* an engine may have looked at it and left it */
+		return 0;
 	case FRAME_STDOUT:
 		return on_data(&st->out, f);
 	case FRAME_STDERR:

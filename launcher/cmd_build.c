@@ -10,6 +10,7 @@ static int run(int argc, char *argv[])
 
 	if (r)
 		return r;
+	l.build_only = true;
 	if (launch_build(&l) < 0)
 		return CMD_FAILED;
 	puts(l.rec.image);

@@ -24,7 +24,10 @@ struct workshop {
 struct engine {
 	const char *name; /* "docker", "vm" */
 
-	/* Can this machine use it? 0, or -errno with one sentence for a person in @why. */
+	/*
+	 * Can this machine use it? 0, or -errno with one sentence for a person in @why; -ENODEV:
+	 * it can build, but this kernel lacks something to run.
+	 */
 	int (*usable)(char *why, size_t size);
 
 	/* Does the engine's store hold this tag? 1, 0 or -errno. */

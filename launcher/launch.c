@@ -119,7 +119,7 @@ static int use_given(struct launch *l)
 	int r;
 
 	r = e->usable(why, sizeof(why));
-	if (r < 0) {
+	if (r < 0 && !(l->build_only && r == -ENODEV)) {
 		log_error("engine %s cannot be used here: %s", e->name, why);
 		return r;
 	}

@@ -15,7 +15,8 @@ struct launch {
 	char **args; /* what follows the options; ended by NULL */
 	int n_args;
 	char state_dir[PATH_MAX - 64];
-	bool was_up; /* there is a record of an earlier `up` */
+	bool build_only; /* a given engine need not be able to run anything here */
+	bool was_up;	 /* there is a record of an earlier `up` */
 	struct record rec;
 	const struct engine *engine; /* NULL until it was needed */
 };

@@ -66,7 +66,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-static void remove_tree(char **path)
+static void remove_tree(char (*path)[PATH_MAX])
 {
 	int saved = errno;
 
@@ -93,8 +93,8 @@ static int make_tree(char *buf, size_t size)
 
 static int import_debian(const struct engine *engine, const char *tag)
 {
-	char dir[PATH_MAX] = "", script[PATH_MAX], tar[PATH_MAX + 16];
-	autotree char *tree = dir;
+	autotree char dir[PATH_MAX] = "";
+	char script[PATH_MAX], tar[PATH_MAX + 16];
 	char *argv[] = { script, tar, NULL };
 	pid_t pid;
 	int r = make_tree(dir, sizeof(dir));
@@ -141,8 +141,8 @@ static int have_debian(const struct engine *engine, char tag[LAYER_TAG_MAX])
 static int build(const struct engine *engine, const struct layer *layer, const char *parent,
 		 char tag[LAYER_TAG_MAX])
 {
-	char dir[PATH_MAX] = "", dockerfile[PATH_MAX], base[LAYER_TAG_MAX + 8];
-	autotree char *tree = dir;
+	autotree char dir[PATH_MAX] = "";
+	char dockerfile[PATH_MAX], base[LAYER_TAG_MAX + 8];
 	const char *const args[] = { base, NULL };
 	int r = make_tree(dir, sizeof(dir));
 
