@@ -63,7 +63,7 @@ struct fuse_entry_param fs_entry(const struct node_entry *e)
 static void reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r)
 {
 	struct fuse_entry_param param;
-	struct node_entry e;
+	struct node_entry e = { 0 };
 
 	if (r == 0)
 		r = node_lookup(dir, name, &e);

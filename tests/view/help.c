@@ -70,6 +70,13 @@ static void start_view(struct view_fixture *f, int how, int channel, int root)
 	assert_int_equal(run_start(getenv("TAZFS"), argv, NULL, fds, 5, &f->view), 0);
 }
 
+static const char *place(const char *variable, const char *otherwise)
+{
+	const char *set = getenv(variable);
+
+	return set ? set : otherwise;
+}
+
 void fixture_start(struct view_fixture *f, int how)
 {
 	autoclose int root = -EBADF;
@@ -79,10 +86,9 @@ void fixture_start(struct view_fixture *f, int how)
 	if (f->dir[0])
 		fixture_stop(f);
 	*f = (struct view_fixture){ .keeper = -EBADF, .mountfd = -EBADF, .fusefd = -EBADF };
-	snprintf(f->dir, sizeof(f->dir), "%s/taz-view.XXXXXX",
-		 how & IN_RAM	    ? "/dev/shm"
-		 : getenv("TMPDIR") ? getenv("TMPDIR")
-				    : "/tmp");
+	snprintf(
+		f->dir, sizeof(f->dir), "%s/taz-view.XXXXXX",
+		place(how & IN_RAM ? "TAZ_RAM_DIR" : "TMPDIR", how & IN_RAM ? "/dev/shm" : "/tmp"));
 	assert_non_null(mkdtemp(f->dir));
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	snprintf(f->src, sizeof(f->src), "%s/src", f->dir);
