@@ -377,11 +377,12 @@ static void linger(struct relay *r)
 
 static int relay_loop(struct relay *r)
 {
-	int n;
+	/* What came together with the request is in the stream's buffer: poll(2) knows nothing of
+	 * it. */
+	int n = read_host(r);
 
-	do
+	while (n == 0)
 		n = turn(r);
-	while (n == 0);
 	if (n > 0) {
 		child_wait(&r->child);
 		n = pump_rest(r);

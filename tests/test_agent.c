@@ -147,8 +147,13 @@ static void test_megabytes_go_through_unchanged(void **state)
 	for (int i = 0; i < 512; i++)
 		assert_int_equal(io_write_full(in, block, sizeof(block)), 0);
 	lseek(in, 0, SEEK_SET);
-	assert_int_equal(run_sh("cat | cat | wc -c", in), 0);
-	assert_string_equal(out, "2097152\n");
+	/* Often: what comes together with the request once stayed in the relay's buffer for ever.
+	 */
+	for (int i = 0; i < 20; i++) {
+		lseek(in, 0, SEEK_SET);
+		assert_int_equal(run_sh("cat | cat | wc -c", in), 0);
+		assert_string_equal(out, "2097152\n");
+	}
 	close(in);
 }
 
@@ -406,6 +411,7 @@ int main(void)
 		WITH_AGENT(test_a_folder_that_others_may_enter_is_refused),
 	};
 
+	alarm(120); /* a hang is a failure */
 	if (geteuid() != 0)
 		return 77; /* the agent serves root only */
 	return cmocka_run_group_tests_name("agent", tests, NULL, NULL);

@@ -493,5 +493,6 @@ int main(void)
 		cmocka_unit_test(test_an_ask_after_the_start_is_refused),
 	};
 
+	alarm(120); /* a hang is a failure */
 	return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
 }
