@@ -5,17 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
-#include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/attach.h"
 #include "launcher/layers.h"
 #include "launcher/terminal.h"
-
-#define KEEPER_MS 20000 /* from the agent's hello to a keeper that answers */
 
 void std_fds_open(void)
 {
@@ -228,25 +224,27 @@ static int start(struct launch *l)
 	return l->engine->up(&w);
 }
 
-/* The agent answers before the keeper has its socket: wait until the keeper does, too. */
+/*
+ * The agent answers before the keeper has its socket: wait until the keeper does, too. The waiting
+ * is done inside, by one request: a port of a virtual machine is used once, not once a look.
+ */
 static int wait_keeper(struct launch *l)
 {
-	static const char *const argv[] = { "/usr/bin/enclave", "status", "--json", NULL };
-	uint64_t end = io_boottime_ns() + KEEPER_MS * 1000000ULL;
+	static const char *const argv[] = {
+		"/bin/sh", "-c",
+		"i=0; until /usr/bin/enclave status --json >/dev/null 2>&1; do i=$((i + 1));"
+		"[ $i -lt 200 ] || exit 1; sleep 0.1; done",
+		NULL
+	};
 	struct workshop w = describe(l);
-	char text[4096];
-	int r;
+	char text[64];
+	int fd = l->engine->dial(&w);
+	int r = fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, sizeof(text));
 
-	do {
-		int fd = l->engine->dial(&w);
-
-		r = fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, sizeof(text));
-		if (r == 0)
-			return 0;
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	} while (io_boottime_ns() < end);
+	if (r == 0)
+		return 0;
 	log_error("%s has started, but its keeper does not answer", l->o.name);
-	return -ETIMEDOUT;
+	return r < 0 ? r : -ETIMEDOUT;
 }
 
 /* Somebody else may have started it while we waited for the lock: the record is read again. */
