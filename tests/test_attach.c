@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "enclave/base/io.h"
+#include "enclave/base/proc.h"
 #include "enclave/base/run.h"
 #include "launcher/attach.h"
 #include "launcher/stream.h"
@@ -196,6 +197,23 @@ static void expect_refusal(struct fixture *f)
 	done(f);
 }
 
+/*
+ * The prompt is on the screen a moment before read(2) waits. readpassphrase(3bsd) only notes a
+ * signal that comes in between, and looks at the note after the next key: still nothing is
+ * sealed, but a test that types once would wait for ever.
+ */
+static void wait_until_it_reads(struct fixture *f)
+{
+	struct proc_stat st = { 0 };
+	int fd = proc_open(f->host);
+
+	for (int i = 0; i < 1000 && st.state != 'S'; i++) {
+		usleep(5000);
+		assert_int_equal(proc_stat_read(fd, &st), 0);
+	}
+	close(fd);
+}
+
 static struct fixture *at_prompt(int is_new)
 {
 	struct fixture *f = start(true, -1);
@@ -203,6 +221,7 @@ static struct fixture *at_prompt(int is_new)
 	expect_request(f);
 	ask(f, is_new, 1);
 	see(f, "assphrase");
+	wait_until_it_reads(f);
 	return f;
 }
 
@@ -386,6 +405,7 @@ static void test_ctrl_z_at_the_prompt_is_no_way_past_it(void **state)
 	if (waitpid(f->host, &status, WUNTRACED | WNOHANG) == f->host && WIFSTOPPED(status))
 		kill(f->host, SIGCONT);
 	see(f, "assphrase");
+	wait_until_it_reads(f);
 	TYPE(f, "\003");
 	expect_refusal(f);
 }
