@@ -89,18 +89,29 @@ int client_mount(int dirfd, enum proto_why *ret_why)
 	return r;
 }
 
-int client_lock(struct res_lock *ret)
+static int call_lock(uint32_t op, struct res_lock *ret)
 {
 	struct res_done done = { 0 };
 	int r;
 
 	*ret = (struct res_lock){ 0 };
-	r = call(REQ_LOCK, -EBADF, RES_LOCK, ret, sizeof(*ret), &done);
+	r = call(op, -EBADF, RES_LOCK, ret, sizeof(*ret), &done);
 	if (r < 0) {
 		ret->why = done.why;
-		return r;
+		/* A leave that locks nothing is answered in short. */
+		return op == REQ_LEAVE && done.op == RES_DONE ? done.err : r;
 	}
 	return ret->err;
+}
+
+int client_lock(struct res_lock *ret)
+{
+	return call_lock(REQ_LOCK, ret);
+}
+
+int client_leave(struct res_lock *ret)
+{
+	return call_lock(REQ_LEAVE, ret);
 }
 
 int client_save(struct res_done *ret)

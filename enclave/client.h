@@ -23,6 +23,13 @@ int client_mount(int dirfd, enum proto_why *ret_why);
  */
 int client_lock(struct res_lock *ret);
 
+/*
+ * client_leave - end the session whose leader we are
+ * Returns 0 at once when others go on, and when it was the last one: after the lock, saved.
+ * -errno otherwise, with @ret filled as by client_lock(); -ESRCH when we lead no session.
+ */
+int client_leave(struct res_lock *ret);
+
 /* client_save - save now, and wait until it is durable. Returns 0 or -errno; @ret as for
  * client_lock. */
 int client_save(struct res_done *ret);

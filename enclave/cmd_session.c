@@ -67,6 +67,20 @@ static int replace_stdin(int passphrase_fd)
 	return freopen("/dev/null", "r", stdin) ? 0 : -errno;
 }
 
+/* The last one out waits until all is locked and saved: then its user may pull the plug. */
+static int leave(int status)
+{
+	struct res_lock res;
+	int r = client_leave(&res);
+
+	if (status < 0)
+		return CMD_FAILED;
+	if (r == 0 || r == -ESRCH)
+		return status; /* -ESRCH: it was locked before, and leads no session any more */
+	opening_say(r, res.why, "leave");
+	return status ? status : CMD_FAILED;
+}
+
 static int run(int argc, char *argv[])
 {
 	struct args a = { .opening = { .seal_fd = -1, .passphrase_fd = -1 } };
@@ -93,8 +107,7 @@ static int run(int argc, char *argv[])
 	snprintf(dir, sizeof(dir), "%s/secrets", user.home);
 	if (opening_show(dir) < 0)
 		return CMD_FAILED;
-	r = session_run(&user, argv + optind);
-	return r < 0 ? CMD_FAILED : r;
+	return leave(session_run(&user, argv + optind));
 }
 
 const struct cmd cmd_session = {
@@ -110,6 +123,6 @@ const struct cmd cmd_session = {
 		"Example:  enclave session -- ssh-keygen -y -f ~/secrets/id_ed25519\n"
 		"\n"
 		"Exit codes: the command's, 128 + N when signal N ended it; 1 the session was not\n"
-		"opened and nothing ran; 2 usage.\n",
+		"opened and nothing ran, or the last one could not be saved; 2 usage.\n",
 	.run = run,
 };

@@ -115,7 +115,7 @@ static void shut_door(struct keeper *k)
 	view_unmount(k);
 	save_abort(k);
 	sessions_clear(k);
-	conns_refuse(k); /* those that were about to enter */
+	open_refuse(k); /* those that were about to enter */
 }
 
 static void start_check(struct keeper *k)
@@ -137,7 +137,7 @@ static void admit(struct keeper *k)
 	keeper_arm(&k->idle_timer, k->cfg->idle_sec * SEC);
 	if (k->dirty)
 		save_mark_dirty(k); /* a new vault is on disk soon, even if nothing is written */
-	conns_admit(k);
+	open_admit(k);
 }
 
 static void report(struct keeper *k)
@@ -162,7 +162,7 @@ static void new_name(struct keeper *k)
 static void start_worker(struct keeper *k)
 {
 	new_name(k);
-	conns_start_worker(k);
+	open_start_worker(k);
 }
 
 static void keep(struct keeper *k)
@@ -177,9 +177,9 @@ static const struct {
 	enum lock_action action;
 	void (*run)(struct keeper *k);
 } actions[] = {
-	{ ACT_KILL_WORKER, conns_kill_worker },
+	{ ACT_KILL_WORKER, open_kill_worker },
 	{ ACT_KILL_VIEW, view_kill },
-	{ ACT_REFUSE, conns_refuse },
+	{ ACT_REFUSE, open_refuse },
 	{ ACT_SHUT_DOOR, shut_door },
 	{ ACT_COMPLAIN, complain },
 	{ ACT_FORGET, forget },
@@ -395,7 +395,7 @@ static void loop(struct keeper *k)
 			continue;
 		((struct source *)ev.data.ptr)->on(k, ev.data.ptr);
 		if (k->state == LS_LOCKED || k->state == LS_UNLOCKED)
-			conns_pump(k);
+			open_pump(k);
 	}
 }
 

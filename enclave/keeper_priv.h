@@ -1,8 +1,9 @@
 /*
- * keeper_priv - what the four files of the keeper share
+ * keeper_priv - what the five files of the keeper share
  *
  *	keeper.c	the loop, the lock's actions, timers, children
- *	keeper_conn.c	clients: who may ask for what; opening a session step by step
+ *	keeper_conn.c	clients: who may ask for what
+ *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_save.c	when and how the ciphertext goes to disk
  */
@@ -129,16 +130,28 @@ void keeper_arm(struct source *timer, uint64_t ns);
 uint64_t keeper_left(const struct source *timer); /* ns until it fires */
 
 /* --- keeper_conn.c */
+#define FOR_CONNS(k, c)                                                       \
+	for (struct conn *c = (k)->conns; c < (k)->conns + KEEPER_CONNS; c++) \
+		if (c->used)
+
 int conns_listen(struct keeper *k);
-void conns_pump(struct keeper *k);	   /* go on with what waited for the lock's state */
-void conns_start_worker(struct keeper *k); /* ACT_START_WORKER */
-void conns_kill_worker(struct keeper *k);  /* ACT_KILL_WORKER */
-void conns_refuse(struct keeper *k);	   /* ACT_REFUSE */
-void conns_admit(struct keeper *k);	   /* ACT_ADMIT */
-void conns_report(struct keeper *k);	   /* ACT_REPORT */
+void conns_report(struct keeper *k); /* ACT_REPORT */
 void conns_saved(struct keeper *k, int err);
-void conns_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
-bool conns_are_entering(const struct keeper *k);  /* is somebody about to become a session? */
+void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why);
+void conn_drop_worker(struct keeper *k, struct conn *c);
+bool conn_is_entering(const struct conn *c);
+bool vault_is_there(const struct keeper *k); /* the sealed file */
+
+/* --- keeper_open.c */
+void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_OPEN */
+void open_go_on(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_SEALED */
+void open_pump(struct keeper *k);		 /* go on with what waited for the lock's state */
+void open_start_worker(struct keeper *k);	 /* ACT_START_WORKER */
+void open_kill_worker(struct keeper *k);	 /* ACT_KILL_WORKER */
+void open_refuse(struct keeper *k);		 /* ACT_REFUSE */
+void open_admit(struct keeper *k);		 /* ACT_ADMIT */
+void open_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
+bool open_is_under_way(const struct keeper *k);	 /* is somebody about to become a session? */
 
 /* --- keeper_view.c */
 int view_start(struct keeper *k); /* takes k->root */
@@ -151,6 +164,7 @@ int view_mount_at(struct keeper *k, int target);
 void view_send(struct keeper *k, uint32_t op);
 int view_add_session(struct keeper *k, const struct leader *leader);
 int sessions_add(struct keeper *k, struct leader *leader); /* takes its pidfd */
+bool sessions_end(struct keeper *k, pid_t pid);		   /* false: it leads none */
 void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
 int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */

@@ -67,7 +67,7 @@ static bool take_message(struct keeper *k, int flags)
 			keeper_event(k, LE_READY);
 		break;
 	case VIEW_SESSION_ADDED:
-		conns_admitted(k, m.session.pid);
+		open_admitted(k, m.session.pid);
 		break;
 	case VIEW_DIRTY:
 		save_mark_dirty(k);
@@ -296,9 +296,8 @@ static void session_end(struct keeper *k, struct session *s)
 	s->used = false;
 }
 
-static void on_leader_dead(struct keeper *k, struct source *src)
+static void leave(struct keeper *k, struct session *s)
 {
-	struct session *s = (struct session *)((char *)src - offsetof(struct session, src));
 	struct view_session msg = { .op = VIEW_SESSION_DEL,
 				    .pid = s->leader.pid,
 				    .start = s->leader.start };
@@ -306,7 +305,22 @@ static void on_leader_dead(struct keeper *k, struct source *src)
 	session_end(k, s);
 	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), NULL, 0) < 0)
 		view_kill(k);
-	if (k->state == LS_UNLOCKED && !sessions_count(k) && !conns_are_entering(k)) {
+}
+
+bool sessions_end(struct keeper *k, pid_t pid)
+{
+	for (int i = 0; i < KEEPER_SESSIONS; i++)
+		if (k->sessions[i].used && k->sessions[i].leader.pid == pid) {
+			leave(k, &k->sessions[i]);
+			return true;
+		}
+	return false;
+}
+
+static void on_leader_dead(struct keeper *k, struct source *src)
+{
+	leave(k, (struct session *)((char *)src - offsetof(struct session, src)));
+	if (k->state == LS_UNLOCKED && !sessions_count(k) && !open_is_under_way(k)) {
 		log_info("the last session has ended: locking");
 		keeper_event(k, LE_LOCK);
 	}

@@ -11,7 +11,8 @@
 
 /* Fixed, and in a directory that only root can write: no environment can lead a client elsewhere.
  */
-#define PROTO_SOCKET "/run/taz/enclave.sock"
+#define PROTO_DIR    "/run/taz"
+#define PROTO_SOCKET PROTO_DIR "/enclave.sock"
 
 /* --- the control socket: clients and the keeper ------------------------------------------- */
 
@@ -22,6 +23,7 @@ enum proto_op {
 	REQ_MOUNT,	/* show the view at the directory whose O_PATH descriptor comes along */
 	REQ_LOCK,	/* answer: struct res_lock, when everything is verified to be gone */
 	REQ_SAVE,	/* answer: res_done, when the sealed file is durable */
+	REQ_LEAVE,	/* the peer's own session ends; the last one waits: res_lock, or res_done */
 
 	RES_DONE = 100,
 	RES_STATUS,
@@ -29,7 +31,7 @@ enum proto_op {
 	RES_LOCK,
 };
 
-struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE */
+struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE */
 	uint32_t op;
 };
 

@@ -51,11 +51,14 @@ static void set_signals(void (*handler)(int))
 }
 
 /* The child: a process group of its own, in the foreground where there is a terminal. */
-static void run_child(const struct session_user *user, char *const argv[])
+static void run_child(const struct session_user *user, char *const argv[], pid_t leader)
 {
 	sigset_t none;
 	char login[140];
 
+	/* A leader that is killed takes its command along: it is a session no more. */
+	if (privs_die_with_parent(leader) < 0)
+		_exit(1);
 	setpgid(0, 0);
 	if (isatty(STDIN_FILENO))
 		tcsetpgrp(STDIN_FILENO, getpid());
@@ -119,7 +122,7 @@ static int wait_command(pid_t command, const sigset_t *set)
 int session_run(const struct session_user *user, char *const argv[])
 {
 	sigset_t set;
-	pid_t pid;
+	pid_t pid, leader = getpid();
 	int r = become(user);
 
 	if (r < 0)
@@ -132,7 +135,7 @@ int session_run(const struct session_user *user, char *const argv[])
 	if (pid < 0)
 		return log_err(-errno, "fork");
 	if (!pid)
-		run_child(user, argv);
+		run_child(user, argv, leader);
 	setpgid(pid, pid); /* in both, so that neither has to wait for the other */
 	r = wait_command(pid, &set);
 	if (isatty(STDIN_FILENO))

@@ -187,6 +187,11 @@ int volume_fuse(int fuse_fd, uid_t uid, gid_t gid)
 					   { "rootmode", "40000" },
 					   { "user_id", user },
 					   { "group_id", group },
+					   /* Without it the kernel asks us about a name before it
+					    * asks about the root: a refused look-up of a
+					    * directory then unhashes it, and a member's getcwd()
+					    * there fails; and inotify on the root is not asked. */
+					   { "default_permissions", NULL },
 					   { 0 } });
 	if (r < 0)
 		return r;

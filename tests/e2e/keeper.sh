@@ -14,12 +14,14 @@ modprobe -a dm_mod dm_crypt loop fuse
 chmod 755 /home /home/taz
 mkdir -p /var/lib/taz
 
+answers() { enclave status >/dev/null 2>&1; }
+
 # keeper [OPTION...] - start one with a small vault; $keeper is its pid
 keeper()
 {
 	enclave serve --size 64M "$@" 2>>"$LOG" &
 	keeper=$!
-	within 5 enclave status >/dev/null
+	within 5 answers
 }
 
 keeper_stop()
@@ -52,6 +54,13 @@ held()
 	held=$!
 	within 20 test -s /tmp/held
 	inside=$(cat /tmp/held)
+}
+
+# released - the held session ends, whatever became of its vault
+released()
+{
+	kill "$inside" 2>/dev/null || :
+	wait "$held" || :
 }
 
 state_is() { [ "$(enclave status --json | jq -r .state)" = "$1" ]; }

@@ -1,0 +1,264 @@
+#include "enclave/keeper_priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/proc.h"
+
+bool open_is_under_way(const struct keeper *k)
+{
+	for (int i = 0; i < KEEPER_CONNS; i++)
+		if (conn_is_entering(&k->conns[i]))
+			return true;
+	return false;
+}
+
+/* --- the worker, the view, the session
+ * ------------------------------------------------------------ */
+
+/* --- opening a session, step by step -----------------------------------------------------------
+ */
+
+static void admit(struct keeper *k, struct conn *c)
+{
+	int r = view_add_session(k, &c->leader);
+
+	c->state = CONN_ADMITTING;
+	if (r < 0)
+		conn_answer(k, c, r, WHY_BUSY);
+}
+
+/* What the worker that opened the vault hands over. */
+static void take_vault(struct keeper *k, const struct worker_result *res, int fds[2])
+{
+	fd_close(&k->image);
+	k->image = take_fd(&fds[0]);
+	k->root = take_fd(&fds[1]);
+	k->loop = res->loop_dev;
+	k->generation = res->generation;
+	k->vault_bytes = res->vault_bytes;
+	k->dirty = k->dirty || res->created;
+}
+
+static void on_result(struct keeper *k, struct conn *c, const struct worker_result *res, int fds[2])
+{
+	bool opener = k->state == LS_OPENING;
+
+	if (!opener) { /* it verified the passphrase of one more session */
+		if (res->err < 0)
+			conn_answer(k, c, res->err, res->why);
+		else if (k->state == LS_UNLOCKED)
+			admit(k, c);
+		else
+			conn_answer(k, c, -EBUSY, WHY_BUSY);
+		return;
+	}
+	if (res->err < 0) {
+		c->verdict = (struct res_done){ .err = res->err, .why = res->why };
+		k->loop = res->loop_dev ? res->loop_dev : k->loop;
+		keeper_event(k, LE_FAILED);
+		return;
+	}
+	take_vault(k, res, fds);
+	c->state = CONN_STARTING;
+	keeper_event(k, LE_OPENED);
+}
+
+static void on_worker(struct keeper *k, struct source *s)
+{
+	struct conn *c = (struct conn *)((char *)s - offsetof(struct conn, worker));
+	union {
+		uint32_t op;
+		struct worker_ask ask;
+		struct worker_result res;
+	} m;
+	int fds[2] = { -EBADF, -EBADF };
+	ssize_t n = msg_recv(s->fd, &m, sizeof(m), fds, 2);
+
+	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING) {
+		struct res_seal_to to = { .op = RES_SEAL_TO,
+					  .is_new = !vault_is_there(k) && k->image < 0 };
+
+		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
+		c->state = CONN_PROMPT;
+		msg_send(c->src.fd, &to, sizeof(to), NULL, 0);
+		return;
+	}
+	if (n != sizeof(m.res) || m.op != WORKER_RESULT || c->state != CONN_WORKING)
+		m.res = (struct worker_result){ .err = -EIO, .why = WHY_KERNEL };
+	conn_drop_worker(k, c);
+	if (c->state == CONN_WORKING)
+		on_result(k, c, &m.res, fds);
+	else
+		conn_answer(k, c, -EIO, WHY_KERNEL); /* it died before it had anything to do */
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+}
+
+static int send_job(struct keeper *k, struct conn *c, uint32_t op, const int *fds, size_t n_fds)
+{
+	struct worker_job job = {
+		.op = op,
+		.flags = c->flags & OPEN_CREATE ? WORKER_MAY_CREATE : 0,
+		.vault_bytes = k->cfg->vault_bytes,
+		.generation = k->generation,
+		.uid = k->cfg->uid,
+		.gid = k->cfg->gid,
+		.box_len = c->sealed.len,
+	};
+
+	strcpy(job.name, k->vault_name);
+	strcpy(job.dm_name, k->dm_name);
+	memcpy(job.box, c->sealed.box, c->sealed.len);
+	c->state = CONN_WORKING;
+	return msg_send(c->worker.fd, &job, sizeof(job), fds, n_fds);
+}
+
+/* Exactly one connection is WORKING while the lock is OPENING. */
+static struct conn *opener(struct keeper *k)
+{
+	FOR_CONNS(k, c)
+	if (c->state == CONN_WORKING || c->state == CONN_STARTING)
+		return c;
+	return NULL;
+}
+
+void open_start_worker(struct keeper *k)
+{
+	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
+
+	FOR_CONNS(k, c)
+	if (c->state == CONN_QUEUED) {
+		if (send_job(k, c, WORKER_OPEN, fds, k->image >= 0 ? 3 : 2) < 0) {
+			c->verdict = (struct res_done){ .err = -EIO, .why = WHY_KERNEL };
+			keeper_event(k, LE_FAILED);
+		}
+		return;
+	}
+}
+
+void open_kill_worker(struct keeper *k)
+{
+	struct conn *c = opener(k);
+
+	if (c) {
+		c->verdict = (struct res_done){ .err = -ECANCELED, .why = WHY_BUSY };
+		conn_drop_worker(k, c);
+	}
+}
+
+void open_refuse(struct keeper *k)
+{
+	FOR_CONNS(k, c)
+	if (c->state == CONN_WORKING || conn_is_entering(c)) {
+		if (!c->verdict.err)
+			c->verdict = (struct res_done){ .err = -EBUSY, .why = WHY_KERNEL };
+		c->state = CONN_REFUSED;
+	}
+}
+
+void open_admit(struct keeper *k)
+{
+	FOR_CONNS(k, c)
+	if (c->state == CONN_STARTING)
+		admit(k, c);
+}
+
+void open_admitted(struct keeper *k, pid_t pid)
+{
+	FOR_CONNS(k, c)
+	if (c->state == CONN_ADMITTING && c->leader.pid == pid) {
+		int r = k->state == LS_UNLOCKED ? sessions_add(k, &c->leader) : -EBUSY;
+
+		conn_answer(k, c, r, r < 0 ? WHY_BUSY : WHY_NONE);
+	}
+}
+
+void open_pump(struct keeper *k)
+{
+	FOR_CONNS(k, c)
+	{
+		if (c->state != CONN_QUEUED)
+			continue;
+		if (k->state == LS_LOCKED)
+			keeper_event(k, LE_OPEN);
+		else if (k->state == LS_UNLOCKED && send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
+			conn_answer(k, c, -EIO, WHY_KERNEL);
+	}
+}
+
+/* --- the passphrase ------------------------------------------------------------------------------
+ */
+
+/* The kernel says which terminal it is, and whose shell leads it; the peer says nothing. */
+static int terminal_leader(pid_t pid, struct leader *ret)
+{
+	autoclose int proc = proc_open(pid);
+	struct proc_stat st;
+	int r = proc < 0 ? proc : proc_stat_read(proc, &st);
+
+	if (r < 0)
+		return r;
+	if (!st.tty_nr || st.sid <= 0)
+		return -ENOTTY;
+	return leader_of(st.sid, ret);
+}
+
+static int find_leader(struct conn *c)
+{
+	struct pollfd peer = { .fd = c->pidfd, .events = POLLIN };
+	int r = c->flags & OPEN_TERMINAL ? terminal_leader(c->pid, &c->leader)
+					 : leader_of(c->pid, &c->leader);
+
+	/* The peer lives still, so its pid was its own all the while. */
+	if (r == 0 && poll(&peer, 1, 0) != 0) {
+		leader_done(&c->leader);
+		r = -ESRCH;
+	}
+	return r;
+}
+
+void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	const struct req_open *req = msg;
+	int sock = -EBADF, r;
+
+	c->flags = req->flags;
+	c->verdict = (struct res_done){ 0 };
+	if (k->image < 0 && !vault_is_there(k) && !(req->flags & OPEN_CREATE)) {
+		conn_answer(k, c, -ENOENT, WHY_NO_VAULT);
+		return;
+	}
+	r = find_leader(c);
+	if (r < 0) {
+		conn_answer(k, c, r, r == -ENOTTY ? WHY_NO_TERMINAL : WHY_NONE);
+		return;
+	}
+	r = worker_start("unlock", &c->worker_pid, &sock);
+	if (r == 0)
+		r = keeper_watch(k, &c->worker, sock, on_worker);
+	if (r < 0) {
+		fd_close(&sock);
+		conn_answer(k, c, r, WHY_KERNEL);
+		return;
+	}
+	c->state = CONN_ASKING;
+}
+
+void open_go_on(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	const struct req_sealed *req = msg;
+
+	if (!req->len || req->len > sizeof(req->box)) {
+		conn_answer(k, c, -ECANCELED, WHY_NONE);
+		return;
+	}
+	c->sealed = *req;
+	c->state = CONN_QUEUED;
+	open_pump(k);
+}
