@@ -224,6 +224,8 @@ static void on_step(struct keeper *k, struct source *s)
 	drain_timer(s);
 	if (k->state == LS_DRAINING)
 		check(k);
+	else if (k->state == LS_UNLOCKED)
+		keeper_event(k, LE_LOCK); /* nobody entered in time after the last session */
 	else
 		keeper_event(k, LE_TIMEOUT);
 }

@@ -51,15 +51,18 @@ bool conn_is_entering(const struct conn *c)
 /* The client is gone. If it was opening the vault, nobody waits for it to open any more. */
 static void drop(struct keeper *k, struct conn *c)
 {
-	bool opening = (c->state == CONN_WORKING && k->state == LS_OPENING) || conn_is_entering(c);
+	bool opening =
+		c->state == CONN_STARTING || (c->state == CONN_WORKING && k->state == LS_OPENING);
 
 	conn_drop_worker(k, c);
 	leader_done(&c->leader);
 	fd_close(&c->pidfd);
 	keeper_unwatch(k, &c->src);
 	c->used = false;
-	if (opening && !sessions_count(k) && !open_is_under_way(k))
+	if (opening)
 		keeper_event(k, LE_LOCK);
+	else
+		open_or_lock(k);
 }
 
 /* --- requests ------------------------------------------------------------------------------------
@@ -84,11 +87,10 @@ static void on_leave(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	if (!sessions_end(k, c->pid)) {
 		conn_answer(k, c, -ESRCH, WHY_NONE);
-	} else if (k->state == LS_UNLOCKED && !sessions_count(k) && !open_is_under_way(k)) {
-		c->state = CONN_LOCK;
-		keeper_event(k, LE_LOCK);
 	} else {
-		conn_answer(k, c, 0, WHY_NONE);
+		c->state = CONN_LOCK;
+		if (open_or_lock(k))
+			conn_answer(k, c, 0, WHY_NONE);
 	}
 }
 
@@ -232,9 +234,9 @@ int conns_listen(struct keeper *k)
 
 void conns_saved(struct keeper *k, int err)
 {
-	FOR_CONNS(k, c)
-	if (c->state == CONN_SAVE)
-		conn_answer(k, c, err, err < 0 ? WHY_NOT_SAVED : WHY_NONE);
+	FOR_CONNS (k, c)
+		if (c->state == CONN_SAVE)
+			conn_answer(k, c, err, err < 0 ? WHY_NOT_SAVED : WHY_NONE);
 }
 
 void conns_report(struct keeper *k)
@@ -245,8 +247,7 @@ void conns_report(struct keeper *k)
 	res.generation = k->generation;
 	res.err = k->save_err < 0 && k->image >= 0 ? k->save_err : 0;
 	res.why = res.err < 0 ? WHY_NOT_SAVED : WHY_NONE;
-	FOR_CONNS(k, c)
-	{
+	FOR_CONNS (k, c) {
 		if (c->state == CONN_LOCK) {
 			c->state = CONN_IDLE;
 			msg_send(c->src.fd, &res, sizeof(res), NULL, 0);

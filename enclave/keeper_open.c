@@ -7,14 +7,36 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 
-bool open_is_under_way(const struct keeper *k)
+#define LINGER_NS                                                                       \
+	(15 * 1000000000ULL) /* the longest a slow machine takes to verify a passphrase \
+			      */
+
+/* Is somebody about to become a session? A passphrase that is being verified counts: it was given
+ * while the vault was open. */
+static bool under_way(const struct keeper *k)
 {
-	for (int i = 0; i < KEEPER_CONNS; i++)
-		if (conn_is_entering(&k->conns[i]))
+	for (const struct conn *c = k->conns; c < k->conns + KEEPER_CONNS; c++)
+		if (conn_is_entering(c) || (c->used && c->state == CONN_WORKING))
 			return true;
+	return false;
+}
+
+bool open_or_lock(struct keeper *k)
+{
+	if (k->state != LS_UNLOCKED || sessions_count(k))
+		return true;
+	if (under_way(k)) {
+		/* Nothing new is begun meanwhile (open_pump), so nobody can hold it open by asking.
+		 */
+		keeper_arm(&k->step_timer, LINGER_NS);
+		return true;
+	}
+	log_info("the last session has ended: locking");
+	keeper_event(k, LE_LOCK);
 	return false;
 }
 
@@ -50,12 +72,14 @@ static void on_result(struct keeper *k, struct conn *c, const struct worker_resu
 	bool opener = k->state == LS_OPENING;
 
 	if (!opener) { /* it verified the passphrase of one more session */
-		if (res->err < 0)
+		if (res->err < 0) {
 			conn_answer(k, c, res->err, res->why);
-		else if (k->state == LS_UNLOCKED)
+			open_or_lock(k);
+		} else if (k->state == LS_UNLOCKED) {
 			admit(k, c);
-		else
+		} else {
 			conn_answer(k, c, -EBUSY, WHY_BUSY);
+		}
 		return;
 	}
 	if (res->err < 0) {
@@ -122,9 +146,9 @@ static int send_job(struct keeper *k, struct conn *c, uint32_t op, const int *fd
 /* Exactly one connection is WORKING while the lock is OPENING. */
 static struct conn *opener(struct keeper *k)
 {
-	FOR_CONNS(k, c)
-	if (c->state == CONN_WORKING || c->state == CONN_STARTING)
-		return c;
+	FOR_CONNS (k, c)
+		if (c->state == CONN_WORKING || c->state == CONN_STARTING)
+			return c;
 	return NULL;
 }
 
@@ -132,14 +156,14 @@ void open_start_worker(struct keeper *k)
 {
 	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
 
-	FOR_CONNS(k, c)
-	if (c->state == CONN_QUEUED) {
-		if (send_job(k, c, WORKER_OPEN, fds, k->image >= 0 ? 3 : 2) < 0) {
-			c->verdict = (struct res_done){ .err = -EIO, .why = WHY_KERNEL };
-			keeper_event(k, LE_FAILED);
+	FOR_CONNS (k, c)
+		if (c->state == CONN_QUEUED) {
+			if (send_job(k, c, WORKER_OPEN, fds, k->image >= 0 ? 3 : 2) < 0) {
+				c->verdict = (struct res_done){ .err = -EIO, .why = WHY_KERNEL };
+				keeper_event(k, LE_FAILED);
+			}
+			return;
 		}
-		return;
-	}
 }
 
 void open_kill_worker(struct keeper *k)
@@ -154,40 +178,47 @@ void open_kill_worker(struct keeper *k)
 
 void open_refuse(struct keeper *k)
 {
-	FOR_CONNS(k, c)
-	if (c->state == CONN_WORKING || conn_is_entering(c)) {
-		if (!c->verdict.err)
-			c->verdict = (struct res_done){ .err = -EBUSY, .why = WHY_KERNEL };
-		c->state = CONN_REFUSED;
-	}
+	FOR_CONNS (k, c)
+		if (c->state == CONN_WORKING || conn_is_entering(c)) {
+			if (!c->verdict.err)
+				c->verdict = c->state == CONN_STARTING
+						     ? (struct res_done){ .err = -EIO,
+									  .why = WHY_KERNEL }
+						     : (struct res_done){ .err = -EBUSY,
+									  .why = WHY_BUSY };
+			conn_drop_worker(k, c);
+			c->state = CONN_REFUSED;
+		}
 }
 
 void open_admit(struct keeper *k)
 {
-	FOR_CONNS(k, c)
-	if (c->state == CONN_STARTING)
-		admit(k, c);
+	FOR_CONNS (k, c)
+		if (c->state == CONN_STARTING)
+			admit(k, c);
 }
 
 void open_admitted(struct keeper *k, pid_t pid)
 {
-	FOR_CONNS(k, c)
-	if (c->state == CONN_ADMITTING && c->leader.pid == pid) {
-		int r = k->state == LS_UNLOCKED ? sessions_add(k, &c->leader) : -EBUSY;
+	FOR_CONNS (k, c)
+		if (c->state == CONN_ADMITTING && c->leader.pid == pid) {
+			int r = k->state == LS_UNLOCKED ? sessions_add(k, &c->leader) : -EBUSY;
 
-		conn_answer(k, c, r, r < 0 ? WHY_BUSY : WHY_NONE);
-	}
+			keeper_arm(&k->step_timer, 0);
+
+			conn_answer(k, c, r, r < 0 ? WHY_BUSY : WHY_NONE);
+		}
 }
 
 void open_pump(struct keeper *k)
 {
-	FOR_CONNS(k, c)
-	{
+	FOR_CONNS (k, c) {
 		if (c->state != CONN_QUEUED)
 			continue;
 		if (k->state == LS_LOCKED)
 			keeper_event(k, LE_OPEN);
-		else if (k->state == LS_UNLOCKED && send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
+		else if (k->state == LS_UNLOCKED && sessions_count(k) &&
+			 send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
 			conn_answer(k, c, -EIO, WHY_KERNEL);
 	}
 }

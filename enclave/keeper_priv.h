@@ -151,7 +151,8 @@ void open_kill_worker(struct keeper *k);	 /* ACT_KILL_WORKER */
 void open_refuse(struct keeper *k);		 /* ACT_REFUSE */
 void open_admit(struct keeper *k);		 /* ACT_ADMIT */
 void open_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
-bool open_is_under_way(const struct keeper *k);	 /* is somebody about to become a session? */
+/* Without a session and without one under way it locks. Returns false when it began to lock. */
+bool open_or_lock(struct keeper *k);
 
 /* --- keeper_view.c */
 int view_start(struct keeper *k); /* takes k->root */

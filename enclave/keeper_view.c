@@ -320,10 +320,7 @@ bool sessions_end(struct keeper *k, pid_t pid)
 static void on_leader_dead(struct keeper *k, struct source *src)
 {
 	leave(k, (struct session *)((char *)src - offsetof(struct session, src)));
-	if (k->state == LS_UNLOCKED && !sessions_count(k) && !open_is_under_way(k)) {
-		log_info("the last session has ended: locking");
-		keeper_event(k, LE_LOCK);
-	}
+	open_or_lock(k);
 }
 
 int sessions_add(struct keeper *k, struct leader *leader)
