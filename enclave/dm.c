@@ -12,7 +12,8 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 
-static void on_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void on_log(int level, const char *file, int line,
+							 int dm_errno, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;

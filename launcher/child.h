@@ -26,11 +26,11 @@ struct child_spec {
 };
 
 struct child {
-	pid_t pid;  /* its own process group and session; reaped by child_wait() */
-	int pidfd;  /* readable when it has ended */
-	int in;	    /* what is written here it reads; non-blocking; the terminal's master, or */
-	int out;    /* a pipe; on a terminal in and out are two descriptors of the master */
-	int err;    /* a pipe, or -EBADF on a terminal */
+	pid_t pid; /* its own process group and session; reaped by child_wait() */
+	int pidfd; /* readable when it has ended */
+	int in;	   /* what is written here it reads; non-blocking; the terminal's master, or */
+	int out;   /* a pipe; on a terminal in and out are two descriptors of the master */
+	int err;   /* a pipe, or -EBADF on a terminal */
 	bool tty;
 	int status; /* run_status(), once it was waited for */
 };

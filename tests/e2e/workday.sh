@@ -1,0 +1,172 @@
+# workday.sh - a day with the workshop, on any engine; sourced by *.test and *.guest
+#
+# The caller has taz(), inside(), locked() of lib.sh, and has changed into the workspace; ENGINE is
+# the engine's name. The workshop is called "day".
+
+day() { inside --name day "$@"; }
+
+# on_a_terminal KEYS... -- COMMAND - run it on a terminal of its own; KEYS are typed one a second
+on_a_terminal()
+{
+	local keys=()
+
+	while [ "$1" != -- ]; do keys+=("$1"); shift; done
+	shift
+	{
+		trap '' PIPE # the command may end before all is typed
+		sleep "${FIRST_KEY:-8}"
+		for key in "${keys[@]}"; do printf "$key" || :; sleep 1.5; done
+	} 2>/dev/null | script -qefc "$*" /dev/null
+}
+
+make_things()
+{
+	local i
+
+	cat >kubeconfig <<-'END'
+	apiVersion: v1
+	kind: Config
+	clusters: [{name: home, cluster: {server: "https://10.0.0.1:6443"}}]
+	users: [{name: me, user: {token: MARKER-kube-0123456789}}]
+	contexts: [{name: home, context: {cluster: home, user: me}}]
+	current-context: home
+	END
+	ssh-keygen -q -t ed25519 -N '' -C day -f id_ed25519
+	head -c 20971520 /dev/urandom >big
+	mkdir tree
+	for i in $(seq 2000); do
+		mkdir -p "tree/$((i % 40))"
+		echo "file $i" >"tree/$((i % 40))/$i"
+	done
+	tar -cf tree.tar tree
+	chmod -R a+rX .
+	chmod a+rwx .
+}
+
+test_the_things_of_a_day_are_stored_in_one_session()
+{
+	make_things
+	taz --engine "$ENGINE" --name day up
+	day --create -- sh -euc '
+		cp kubeconfig big ~/secrets/
+		install -m 600 id_ed25519 ~/secrets/
+		tar -C ~/secrets -xf tree.tar'
+	locked day
+}
+
+test_after_down_and_up_ssh_keygen_reads_the_key()
+{
+	taz --name day down
+	taz --engine "$ENGINE" --name day up
+	[ "$(day -- sh -c 'ssh-keygen -y -f ~/secrets/id_ed25519' | cut -d' ' -f1,2)" = "$(cut -d' ' -f1,2 id_ed25519.pub)" ]
+}
+
+test_sha256sum_agrees_on_20_mib()
+{
+	[ "$(day -- sh -c 'sha256sum <~/secrets/big')" = "$(sha256sum <big)" ]
+}
+
+test_the_2000_files_are_the_same()
+{
+	day -- sh -c 'diff -r tree ~/secrets/tree && [ $(find ~/secrets/tree -type f | wc -l) = 2000 ]'
+}
+
+test_git_signs_with_the_key_and_pushes()
+{
+	day -- sh -euc '
+		cd ~/secrets
+		export GIT_CONFIG_GLOBAL=$PWD/gitconfig
+		git config --file gitconfig user.name me
+		git config --file gitconfig user.email me@example.org
+		git config --file gitconfig gpg.format ssh
+		git config --file gitconfig user.signingkey $PWD/id_ed25519
+		git config --file gitconfig gpg.ssh.allowedSignersFile $PWD/signers
+		echo "me@example.org $(ssh-keygen -y -f id_ed25519)" > signers
+		git init -q --bare there.git
+		git init -q here
+		cd here
+		echo text > file
+		git add file
+		git commit -q -S -m signed
+		git push -q ../there.git HEAD:main
+		git clone -q -b main file://$HOME/secrets/there.git ../again
+		cd ../again
+		git verify-commit HEAD
+		git fsck --strict'
+}
+
+test_neovim_saves_a_file()
+{
+	day -- sh -euc 'nvim --headless -c "normal! Go# edited" -c wq ~/secrets/kubeconfig'
+	day -- sh -c 'cat ~/secrets/kubeconfig' | tail -n 1 | grep -qx '# edited'
+	# and leaves no copy of it anywhere else
+	! taz --name day exec -- grep -rqs MARKER-kube /home/taz /tmp /var/tmp /run
+}
+
+test_an_outsider_is_refused_while_a_session_is_open()
+{
+	local cmd
+
+	day -- sh -c 'touch /tmp/open; sleep 25; rm /tmp/open' &
+	within 20 taz --name day exec -- test -e /tmp/open
+	for cmd in 'ls ~/secrets' 'cat ~/secrets/kubeconfig' 'stat ~/secrets/kubeconfig'; do
+		refused taz --name day exec -- sh -c "$cmd" 2>&1 | tee refusal
+		grep -q 'Permission denied' refusal
+		! grep -q MARKER refusal
+	done
+	[ "$(taz --name day status --json | jq -r .state)" = unlocked ]
+	taz --name day lock
+	locked day
+	wait
+}
+
+test_the_sealed_file_holds_no_plaintext()
+{
+	! grep -aqE 'MARKER-kube|OPENSSH PRIVATE|current-context' "$TAZ_STATE/day/vault/vault.luks"
+}
+
+test_a_shell_on_a_terminal_works_and_its_exit_locks()
+{
+	on_a_terminal "$PASS\r" 'stty size; tail -n 1 ~/secrets/kubeconfig\r' 'exit\r' -- \
+		"stty rows 33 cols 101; $(command_line) --name day enter" | tee screen
+	grep -q '33 101' screen
+	grep -q '# edited' screen
+	! grep -q "$PASS" screen
+	within 5 locked day
+}
+
+test_bad_answers_never_give_a_shell()
+{
+	local keys
+
+	for keys in '\003' '\004' '\r' 'wrong\r'; do
+		refused on_a_terminal "$keys" "$keys" "$keys" 'touch /tmp/got-a-shell\r' 'exit\r' -- \
+			"$(command_line) --name day enter" >/dev/null
+		locked day
+	done
+	refused taz --name day exec -- test -e /tmp/got-a-shell
+}
+
+test_without_a_terminal_nothing_is_asked()
+{
+	refused taz --name day enter </dev/null
+	refused taz --name day run -- true </dev/null
+	printf '' | refused taz --name day run --passphrase-fd 0 -- true
+	printf wrong | refused taz --name day run --passphrase-fd 0 -- true
+	locked day
+	refused taz --name day exec -- sh -c 'echo plain > ~/secrets/plain'
+}
+
+test_a_killed_client_is_the_end_of_its_session()
+{
+	local client
+
+	printf %s "$PASS" | $(command_line) --name day run --passphrase-fd 0 -- sleep 100 &
+	client=$!
+	unlocked() { [ "$(taz --name day status --json | jq -r .state)" = unlocked ]; }
+	within 20 unlocked
+	kill -KILL "$client"
+	wait "$client" || :
+	within 5 locked day
+	refused taz --name day exec -- pgrep -x sleep
+}
