@@ -16,4 +16,6 @@ alias vi=nvim vim=nvim
 [ -r /usr/share/bash-completion/bash_completion ] && . /usr/share/bash-completion/bash_completion
 [ -r /usr/share/doc/fzf/examples/key-bindings.bash ] &&
 	. /usr/share/doc/fzf/examples/key-bindings.bash
+# In a slow guest a prompt without git beats a prompt that complains.
+export STARSHIP_LOG=error
 command -v starship >/dev/null && eval "$(starship init bash)"
