@@ -20,7 +20,7 @@ static const char *const why_text[] = {
 	[WHY_NO_TERMINAL] = "there is no terminal whose shell could become the session",
 	[WHY_KERNEL] = "the kernel refused a part of the vault's stack; "
 		       "'tazlaunch status' and the workshop's log say which",
-	[WHY_NOT_SAVED] = "locked, but the sealed file could not be written; the ciphertext stays "
+	[WHY_NOT_SAVED] = "the sealed file could not be written; the ciphertext stays "
 			  "in RAM: make room, then 'enclave save'",
 	[WHY_HEADER] = "the vault's LUKS2 header asks for weaker protection than taz accepts; it "
 		       "is not opened; restore the file from a copy",

@@ -99,9 +99,18 @@ static int run(int argc, char *argv[])
 		log_err(r, "find the user %s", a.user ? a.user : "");
 		return CMD_FAILED;
 	}
-	if (privs_hide() < 0 || opening_run(&a.opening) < 0 ||
-	    replace_stdin(a.opening.passphrase_fd) < 0)
+	r = privs_hide();
+	if (r < 0) {
+		log_err(r, "hide from other processes");
 		return CMD_FAILED;
+	}
+	if (opening_run(&a.opening) < 0)
+		return CMD_FAILED;
+	r = replace_stdin(a.opening.passphrase_fd);
+	if (r < 0) {
+		log_err(r, "open /dev/null");
+		return CMD_FAILED;
+	}
 	if (a.opening.seal_fd >= 0)
 		close(a.opening.seal_fd);
 	snprintf(dir, sizeof(dir), "%s/secrets", user.home);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -34,8 +35,9 @@ static void print(const struct res_status *s)
 	printf("%s%s, %u session%s\n", states[s->lock], s->has_vault ? "" : " (no vault yet)",
 	       s->sessions, s->sessions == 1 ? "" : "s");
 	if (s->lock == PROTO_UNLOCKED)
-		printf("size %llu MiB, locks after %u s without use\n",
-		       (unsigned long long)s->vault_bytes >> 20, s->idle_limit_sec);
+		printf("size %llu MiB\n", (unsigned long long)s->vault_bytes >> 20);
+	if (s->lock == PROTO_UNLOCKED && s->idle_limit_sec)
+		printf("locks in %u s unless it is used\n", s->idle_left_sec);
 	if (s->unsaved)
 		puts("changes in RAM are not saved yet");
 }
@@ -55,7 +57,7 @@ static int run(int argc, char *argv[])
 		return cmd_usage(&cmd_status);
 	r = client_status(&status);
 	if (r < 0 || status.lock > PROTO_LOCKING) {
-		opening_say(r, WHY_NONE, "status");
+		opening_say(r < 0 ? r : -EBADMSG, WHY_NONE, "status");
 		return CMD_FAILED;
 	}
 	if (json)

@@ -28,6 +28,7 @@
 #define CHECK_FIRST_NS (2 * MS)
 #define CHECK_STEP_NS  (10 * MS) /* no event tells when the kernel has let go */
 #define CHECK_BOUND_NS (2 * SEC)
+#define IDLE_REPLY_NS  (2 * SEC) /* a view that is silent for longer is stuck */
 
 /* --- sources -------------------------------------------------------------------------------------
  */
@@ -242,7 +243,7 @@ static void on_idle(struct keeper *k, struct source *s)
 	}
 	k->idle_asked = true;
 	view_send(k, VIEW_ASK_IDLE);
-	keeper_arm(&k->idle_timer, 2 * SEC);
+	keeper_arm(&k->idle_timer, IDLE_REPLY_NS);
 }
 
 static void on_settle(struct keeper *k, struct source *s)

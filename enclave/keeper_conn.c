@@ -17,6 +17,9 @@
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 
+/* The owner's processes, outsiders among them, must not be able to crowd out root's lock. */
+#define CONNS_FOR_ROOT 8
+
 bool vault_is_there(const struct keeper *k)
 {
 	return faccessat(k->vault_dir, k->vault_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -30,6 +33,14 @@ void conn_drop_worker(struct keeper *k, struct conn *c)
 	keeper_unwatch(k, &c->worker);
 }
 
+void conn_send(struct conn *c, const void *msg, size_t size)
+{
+	/* A client that does not read must not hold up the keeper: it is hung up on. Not dropped
+	 * here, where the caller may be walking the table; its hang-up is the next event. */
+	if (msg_send(c->src.fd, msg, size, NULL, 0) < 0)
+		shutdown(c->src.fd, SHUT_RDWR);
+}
+
 void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why)
 {
 	struct res_done res = {
@@ -37,10 +48,9 @@ void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why)
 	};
 
 	conn_drop_worker(k, c);
-	if (c->state != CONN_LOCK && c->state != CONN_SAVE)
-		leader_done(&c->leader);
+	leader_done(&c->leader);
 	c->state = CONN_IDLE;
-	msg_send(c->src.fd, &res, sizeof(res), NULL, 0);
+	conn_send(c, &res, sizeof(res));
 }
 
 bool conn_is_entering(const struct conn *c)
@@ -54,6 +64,8 @@ static void drop(struct keeper *k, struct conn *c)
 	bool opening =
 		c->state == CONN_STARTING || (c->state == CONN_WORKING && k->state == LS_OPENING);
 
+	if (c->state == CONN_ADMITTING)
+		view_del_session(k, &c->leader);
 	conn_drop_worker(k, c);
 	leader_done(&c->leader);
 	fd_close(&c->pidfd);
@@ -70,7 +82,13 @@ static void drop(struct keeper *k, struct conn *c)
 
 static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
-	int r = fd < 0 ? -EBADF : k->state == LS_UNLOCKED ? view_mount_at(k, fd) : -ENOLCK;
+	int r = -EBADF;
+
+	/* The same uid is not enough: an outsider could put the view over the owner's home. */
+	if (fd >= 0 && k->state != LS_UNLOCKED)
+		r = -ENOLCK;
+	else if (fd >= 0)
+		r = c->uid == 0 || sessions_have(k, c->pid) ? view_mount_at(k, fd) : -EPERM;
 
 	conn_answer(k, c, r, r == -ENOLCK ? WHY_LOCKED : r == -EPERM ? WHY_NOT_YOURS : WHY_NONE);
 }
@@ -85,7 +103,10 @@ static void on_lock(struct keeper *k, struct conn *c, const void *msg, int fd)
 
 static void on_leave(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
-	if (!sessions_end(k, c->pid)) {
+	struct pollfd peer = { .fd = c->pidfd, .events = POLLIN };
+
+	/* The peer lives, so its pid is its own. */
+	if (poll(&peer, 1, 0) != 0 || !sessions_end(k, c->pid)) {
 		conn_answer(k, c, -ESRCH, WHY_NONE);
 	} else {
 		c->state = CONN_LOCK;
@@ -98,7 +119,8 @@ static void on_save(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	int r;
 
-	c->state = CONN_SAVE;
+	/* A save whose copy is already taken says nothing of what was written since. */
+	c->state = k->save_phase > SAVE_QUIESCING ? CONN_SAVE_NEXT : CONN_SAVE;
 	if (k->state == LS_LOCKED && k->image >= 0) {
 		keeper_event(k, LE_LOCK); /* a second try to write what could not be written */
 		return;
@@ -132,7 +154,7 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 	if (k->state == LS_UNLOCKED)
 		res.idle_left_sec = keeper_left(&k->idle_timer) / 1000000000ULL;
 	snprintf(res.instance, sizeof(res.instance), "%s", k->cfg->instance);
-	msg_send(c->src.fd, &res, sizeof(res), NULL, 0);
+	conn_send(c, &res, sizeof(res));
 }
 
 /* Wrong size, state or descriptors are refused before the handler runs. */
@@ -179,25 +201,31 @@ static void on_conn(struct keeper *k, struct source *s)
 	req->on(k, c, &m, fd);
 }
 
+static void turn_away(int fd, int err, enum proto_why why)
+{
+	struct res_done res = { .op = RES_DONE, .err = err, .why = why };
+
+	msg_send(fd, &res, sizeof(res), NULL, 0);
+}
+
 static void on_connect(struct keeper *k, struct source *s)
 {
-	autoclose int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+	autoclose int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	autoclose int pidfd = -EBADF;
-	struct conn *c = k->conns;
+	struct conn *c = k->conns, *end;
 	struct ucred cred;
 
 	if (fd < 0 || msg_peer(fd, &cred, &pidfd) < 0)
 		return;
-	while (c < k->conns + KEEPER_CONNS && c->used)
+	end = k->conns + KEEPER_CONNS - (cred.uid ? CONNS_FOR_ROOT : 0);
+	while (c < end && c->used)
 		c++;
-	if ((cred.uid != k->cfg->uid && cred.uid != 0) || c == k->conns + KEEPER_CONNS) {
-		struct res_done res = { .op = RES_DONE,
-					.err = cred.uid ? -EPERM : -EBUSY,
-					.why = WHY_NOT_YOURS };
-
-		if (c == k->conns + KEEPER_CONNS)
-			res.why = WHY_BUSY;
-		msg_send(fd, &res, sizeof(res), NULL, 0);
+	if (cred.uid != k->cfg->uid && cred.uid != 0) {
+		turn_away(fd, -EPERM, WHY_NOT_YOURS);
+		return;
+	}
+	if (c == end) {
+		turn_away(fd, -EBUSY, WHY_BUSY);
 		return;
 	}
 	*c = (struct conn){ .used = true,
@@ -239,6 +267,18 @@ void conns_saved(struct keeper *k, int err)
 			conn_answer(k, c, err, err < 0 ? WHY_NOT_SAVED : WHY_NONE);
 }
 
+bool conns_save_next(struct keeper *k)
+{
+	bool any = false;
+
+	FOR_CONNS (k, c)
+		if (c->state == CONN_SAVE_NEXT) {
+			c->state = CONN_SAVE;
+			any = true;
+		}
+	return any;
+}
+
 void conns_report(struct keeper *k)
 {
 	struct res_lock res = k->report;
@@ -250,10 +290,10 @@ void conns_report(struct keeper *k)
 	FOR_CONNS (k, c) {
 		if (c->state == CONN_LOCK) {
 			c->state = CONN_IDLE;
-			msg_send(c->src.fd, &res, sizeof(res), NULL, 0);
+			conn_send(c, &res, sizeof(res));
 		} else if (c->state == CONN_REFUSED) {
 			conn_answer(k, c, c->verdict.err, c->verdict.why);
-		} else if (c->state == CONN_SAVE) {
+		} else if (c->state == CONN_SAVE || c->state == CONN_SAVE_NEXT) {
 			conn_answer(k, c, res.err, res.why);
 		}
 	}

@@ -32,7 +32,8 @@ bool open_or_lock(struct keeper *k)
 	if (under_way(k)) {
 		/* Nothing new is begun meanwhile (open_pump), so nobody can hold it open by asking.
 		 */
-		keeper_arm(&k->step_timer, LINGER_NS);
+		if (!keeper_left(&k->step_timer))
+			keeper_arm(&k->step_timer, LINGER_NS);
 		return true;
 	}
 	log_info("the last session has ended: locking");
@@ -110,7 +111,7 @@ static void on_worker(struct keeper *k, struct source *s)
 
 		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
 		c->state = CONN_PROMPT;
-		msg_send(c->src.fd, &to, sizeof(to), NULL, 0);
+		conn_send(c, &to, sizeof(to));
 		return;
 	}
 	if (n != sizeof(m.res) || m.op != WORKER_RESULT || c->state != CONN_WORKING)
@@ -205,9 +206,20 @@ void open_admitted(struct keeper *k, pid_t pid)
 			int r = k->state == LS_UNLOCKED ? sessions_add(k, &c->leader) : -EBUSY;
 
 			keeper_arm(&k->step_timer, 0);
+			if (r < 0)
+				view_del_session(k, &c->leader);
 
 			conn_answer(k, c, r, r < 0 ? WHY_BUSY : WHY_NONE);
 		}
+}
+
+/* One passphrase at a time: each costs the memory that Argon2id is there to cost. */
+static bool is_working(const struct keeper *k)
+{
+	for (const struct conn *c = k->conns; c < k->conns + KEEPER_CONNS; c++)
+		if (c->used && c->state == CONN_WORKING)
+			return true;
+	return false;
 }
 
 void open_pump(struct keeper *k)
@@ -217,7 +229,7 @@ void open_pump(struct keeper *k)
 			continue;
 		if (k->state == LS_LOCKED)
 			keeper_event(k, LE_OPEN);
-		else if (k->state == LS_UNLOCKED && sessions_count(k) &&
+		else if (k->state == LS_UNLOCKED && sessions_count(k) && !is_working(k) &&
 			 send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
 			conn_answer(k, c, -EIO, WHY_KERNEL);
 	}
@@ -246,6 +258,9 @@ static int find_leader(struct conn *c)
 	int r = c->flags & OPEN_TERMINAL ? terminal_leader(c->pid, &c->leader)
 					 : leader_of(c->pid, &c->leader);
 
+	/* Root's "enclave session" gives the mark to all that it starts. */
+	if (r == 0)
+		c->leader.marked = c->uid == 0 && !(c->flags & OPEN_TERMINAL);
 	/* The peer lives still, so its pid was its own all the while. */
 	if (r == 0 && poll(&peer, 1, 0) != 0) {
 		leader_done(&c->leader);
@@ -259,6 +274,13 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 	const struct req_open *req = msg;
 	int sock = -EBADF, r;
 
+	/* Asked before anything exists: where it cannot be answered, nothing could be verified
+	 * gone. */
+	r = dm_exists("taz-probe");
+	if (r < 0) {
+		conn_answer(k, c, r, WHY_KERNEL);
+		return;
+	}
 	c->flags = req->flags;
 	c->verdict = (struct res_done){ 0 };
 	if (k->image < 0 && !vault_is_there(k) && !(req->flags & OPEN_CREATE)) {

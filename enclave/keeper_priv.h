@@ -35,6 +35,7 @@ struct leader { /* of a session: pid and start time name one process for ever */
 	pid_t pid;
 	uint64_t start;
 	int pidfd;
+	bool marked; /* its members hold the session mark (base/privs.h) */
 };
 
 struct session {
@@ -54,6 +55,7 @@ enum conn_state {
 	CONN_REFUSED,	/* answered when the kernel is seen to be clean */
 	CONN_LOCK,	/* waits for the lock's report */
 	CONN_SAVE,	/* waits for the save */
+	CONN_SAVE_NEXT, /* waits for the one after it */
 };
 
 struct conn {
@@ -137,6 +139,8 @@ uint64_t keeper_left(const struct source *timer); /* ns until it fires */
 int conns_listen(struct keeper *k);
 void conns_report(struct keeper *k); /* ACT_REPORT */
 void conns_saved(struct keeper *k, int err);
+bool conns_save_next(struct keeper *k); /* those who came too late for that one; false: none */
+void conn_send(struct conn *c, const void *msg, size_t size);
 void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why);
 void conn_drop_worker(struct keeper *k, struct conn *c);
 bool conn_is_entering(const struct conn *c);
@@ -164,8 +168,10 @@ bool view_mounts_gone(struct keeper *k);
 int view_mount_at(struct keeper *k, int target);
 void view_send(struct keeper *k, uint32_t op);
 int view_add_session(struct keeper *k, const struct leader *leader);
-int sessions_add(struct keeper *k, struct leader *leader); /* takes its pidfd */
-bool sessions_end(struct keeper *k, pid_t pid);		   /* false: it leads none */
+void view_del_session(struct keeper *k, const struct leader *leader); /* unless it is registered */
+int sessions_add(struct keeper *k, struct leader *leader);	      /* takes its pidfd */
+bool sessions_have(struct keeper *k, pid_t pid); /* is it, or an ancestor of it, a leader? */
+bool sessions_end(struct keeper *k, pid_t pid);	 /* false: it leads none */
 void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
 int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */

@@ -14,11 +14,17 @@
 #define RETRY_NS   (10 * SEC) /* after a save that failed, while unlocked */
 #define QUIESCE_NS (10 * SEC) /* a view that cannot hold its writers for so long is stuck */
 
+/* At once is a nanosecond: 0 would disarm the timer. */
+static uint64_t settle_ns(const struct keeper *k)
+{
+	return k->cfg->settle_sec ? k->cfg->settle_sec * SEC : 1;
+}
+
 void save_mark_dirty(struct keeper *k)
 {
 	k->dirty = true;
 	if (k->state == LS_UNLOCKED && k->save_phase == SAVE_NONE)
-		keeper_arm(&k->settle_timer, k->cfg->settle_sec * SEC);
+		keeper_arm(&k->settle_timer, settle_ns(k));
 }
 
 static void finish(struct keeper *k, int err)
@@ -30,16 +36,22 @@ static void finish(struct keeper *k, int err)
 	k->save_err = err;
 	k->report.save_us = (io_boottime_ns() - k->save_started_ns) / 1000;
 	if (err < 0) {
-		log_err(err, "save the vault to %s; the old file is untouched", k->cfg->vault);
+		log_err(err, "save the vault to %s; the old one is kept", k->cfg->vault);
 		k->dirty = true;
 	}
-	conns_saved(k, err);
-	if (at_lock && err == 0 && k->dirty)
+	if (at_lock && err == 0 && k->dirty) {
 		save_at_lock(k); /* that one had begun before the last writes */
-	else if (at_lock)
+		return;
+	}
+	conns_saved(k, err);
+	if (at_lock)
 		keeper_event(k, err < 0 ? LE_NOT_SAVED : LE_SAVED);
+	else if (conns_save_next(k) && k->dirty)
+		save_request(k);
 	else if (k->dirty)
-		keeper_arm(&k->settle_timer, err < 0 ? RETRY_NS : k->cfg->settle_sec * SEC);
+		keeper_arm(&k->settle_timer, err < 0 ? RETRY_NS : settle_ns(k));
+	if (k->save_phase == SAVE_NONE && k->state == LS_UNLOCKED)
+		conns_saved(k, 0); /* the late ones had nothing more to wait for */
 }
 
 static void on_saver(struct keeper *k, struct source *s)

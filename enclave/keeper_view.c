@@ -21,9 +21,9 @@
 #include "enclave/volume.h"
 
 #define SEC	      1000000000ULL
+#define ANCESTORS_MAX 256
 #define START_NS      (20 * SEC)	    /* a view that does not answer by then never will */
 #define LOCK_NS	      (1500 * (SEC / 1000)) /* leaves half a second of the two for the kernel */
-#define IDLE_REPLY_NS (2 * SEC)
 
 /* --- the process ----------------------------------------------------------------------------- */
 
@@ -44,6 +44,23 @@ static void on_idle_reply(struct keeper *k, uint64_t last_ns)
 	keeper_event(k, LE_LOCK);
 }
 
+static size_t message_size(uint32_t op)
+{
+	switch (op) {
+	case VIEW_READY:
+	case VIEW_DIRTY:
+	case VIEW_QUIESCED:
+	case VIEW_LOCKED:
+		return sizeof(struct view_plain);
+	case VIEW_SESSION_ADDED:
+		return sizeof(struct view_session);
+	case VIEW_IDLE:
+		return sizeof(struct view_idle);
+	default:
+		return 0; /* no message has that size */
+	}
+}
+
 /* Takes one message. Returns false when there is none left, or the view has closed. */
 static bool take_message(struct keeper *k, int flags)
 {
@@ -52,14 +69,14 @@ static bool take_message(struct keeper *k, int flags)
 		struct view_plain plain;
 		struct view_session session;
 		struct view_idle idle;
-	} m;
+	} m = { 0 };
 	struct pollfd p = { .fd = k->view.fd, .events = POLLIN };
 	ssize_t n;
 
 	if (k->view.fd < 0 || (flags && poll(&p, 1, 0) <= 0))
 		return false;
 	n = msg_recv(k->view.fd, &m, sizeof(m), NULL, 0);
-	if (n < (ssize_t)sizeof(m.plain))
+	if (n <= 0 || (size_t)n != message_size(m.op))
 		return false;
 	switch (m.op) {
 	case VIEW_READY:
@@ -135,6 +152,9 @@ int view_start(struct keeper *k)
 		return r;
 	ours = pair[0];
 	theirs = pair[1];
+	/* A view that does not read must not hold up the keeper: a full channel is an error. */
+	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
 	r = spawn(k, theirs, fuse);
 	/* From here on only the view holds the decrypted root: its death is a lock. */
 	fd_close(&k->root);
@@ -199,11 +219,13 @@ static int attach(struct keeper *k, int target)
 			       : fcntl(k->fuse_mount, F_DUPFD_CLOEXEC, 3);
 	if (mnt < 0)
 		return k->fuse_attached ? mnt : -errno;
+	at->id = volume_mount_id(mnt);
+	if (at->id < 0) /* then nobody could verify later that it is gone */
+		return at->id;
 	r = volume_move(mnt, target);
 	if (r < 0)
 		return r;
 	k->fuse_attached = true;
-	at->id = volume_mount_id(mnt);
 	at->fd = take_fd(&mnt);
 	k->n_mounts++;
 	return 0;
@@ -228,6 +250,8 @@ int view_mount_at(struct keeper *k, int target)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
+	if (fstatfs(target, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC)
+		return -EINVAL; /* the view itself reads /proc: it would wait for itself */
 	if (st.st_uid != k->cfg->uid)
 		return -EPERM;
 	if (k->n_mounts == KEEPER_MOUNTS)
@@ -284,10 +308,16 @@ int view_add_session(struct keeper *k, const struct leader *leader)
 {
 	struct view_session msg = { .op = VIEW_SESSION_ADD,
 				    .pid = leader->pid,
-				    .start = leader->start };
+				    .start = leader->start,
+				    .marked = leader->marked };
+	int r;
 
-	return k->view.fd < 0 ? -ENOLCK
-			      : msg_send(k->view.fd, &msg, sizeof(msg), &leader->pidfd, 1);
+	if (k->view.fd < 0)
+		return -ENOLCK;
+	r = msg_send(k->view.fd, &msg, sizeof(msg), &leader->pidfd, 1);
+	if (r < 0)
+		view_kill(k);
+	return r;
 }
 
 static void session_end(struct keeper *k, struct session *s)
@@ -296,15 +326,30 @@ static void session_end(struct keeper *k, struct session *s)
 	s->used = false;
 }
 
-static void leave(struct keeper *k, struct session *s)
+static struct session *find_session(struct keeper *k, const struct leader *leader)
+{
+	for (struct session *s = k->sessions; s < k->sessions + KEEPER_SESSIONS; s++)
+		if (s->used && s->leader.pid == leader->pid && s->leader.start == leader->start)
+			return s;
+	return NULL;
+}
+
+void view_del_session(struct keeper *k, const struct leader *leader)
 {
 	struct view_session msg = { .op = VIEW_SESSION_DEL,
-				    .pid = s->leader.pid,
-				    .start = s->leader.start };
+				    .pid = leader->pid,
+				    .start = leader->start };
 
-	session_end(k, s);
+	if (find_session(k, leader))
+		return;
 	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), NULL, 0) < 0)
 		view_kill(k);
+}
+
+static void leave(struct keeper *k, struct session *s)
+{
+	session_end(k, s);
+	view_del_session(k, &s->leader);
 }
 
 bool sessions_end(struct keeper *k, pid_t pid)
@@ -325,20 +370,16 @@ static void on_leader_dead(struct keeper *k, struct source *src)
 
 int sessions_add(struct keeper *k, struct leader *leader)
 {
-	struct session *spare = NULL;
+	struct session *spare = k->sessions;
 	int r;
 
-	for (int i = 0; i < KEEPER_SESSIONS; i++) {
-		struct session *s = &k->sessions[i];
-
-		if (s->used && s->leader.pid == leader->pid && s->leader.start == leader->start) {
-			leader_done(leader);
-			return 0;
-		}
-		if (!s->used && !spare)
-			spare = s;
+	if (find_session(k, leader)) {
+		leader_done(leader);
+		return 0;
 	}
-	if (!spare)
+	while (spare < k->sessions + KEEPER_SESSIONS && spare->used)
+		spare++;
+	if (spare == k->sessions + KEEPER_SESSIONS)
 		return -EUSERS;
 	r = keeper_watch(k, &spare->src, leader->pidfd, on_leader_dead);
 	if (r < 0)
@@ -347,6 +388,23 @@ int sessions_add(struct keeper *k, struct leader *leader)
 	spare->used = true;
 	leader->pidfd = -EBADF;
 	return 0;
+}
+
+bool sessions_have(struct keeper *k, pid_t pid)
+{
+	struct proc_stat st = { .ppid = pid };
+
+	for (int depth = 0; depth < ANCESTORS_MAX && st.ppid > 0; depth++) {
+		autoclose int proc = proc_open(st.ppid);
+		struct leader l = { .pid = st.ppid };
+
+		if (proc < 0 || proc_stat_read(proc, &st) < 0)
+			return false;
+		l.start = st.start;
+		if (find_session(k, &l))
+			return true;
+	}
+	return false;
 }
 
 void sessions_clear(struct keeper *k)

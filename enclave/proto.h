@@ -145,8 +145,9 @@ struct view_plain {
 
 struct view_session {
 	uint32_t op;
-	int32_t pid;	/* the leader, in the keeper's pid namespace */
-	uint64_t start; /* its start time: proc_stat.start */
+	int32_t pid;	 /* the leader, in the keeper's pid namespace */
+	uint64_t start;	 /* its start time: proc_stat.start */
+	uint64_t marked; /* VIEW_SESSION_ADD: 1: its members hold the session mark, or are none */
 };
 
 struct view_idle {

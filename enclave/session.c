@@ -29,17 +29,12 @@ int session_find_user(const char *name, struct session_user *ret)
 		return -ENAMETOOLONG;
 	strcpy(ret->name, pw->pw_name);
 	strcpy(ret->home, pw->pw_dir);
-	strcpy(ret->shell, pw->pw_shell);
+	strcpy(ret->shell, *pw->pw_shell ? pw->pw_shell : "/bin/sh"); /* passwd(5) */
+	if (ret->shell[0] != '/')
+		return -ENOEXEC;
 	ret->uid = pw->pw_uid;
 	ret->gid = pw->pw_gid;
 	return 0;
-}
-
-static int become(const struct session_user *user)
-{
-	if (getuid() == 0)
-		return privs_become(user->name, user->uid, user->gid, 1);
-	return getuid() == user->uid ? privs_hide() : -EPERM;
 }
 
 static void set_signals(void (*handler)(int))
@@ -55,25 +50,31 @@ static void run_child(const struct session_user *user, char *const argv[], pid_t
 {
 	sigset_t none;
 	char login[140];
+	int err;
 
-	/* A leader that is killed takes its command along: it is a session no more. */
-	if (privs_die_with_parent(leader) < 0)
-		_exit(1);
 	setpgid(0, 0);
 	if (isatty(STDIN_FILENO))
 		tcsetpgrp(STDIN_FILENO, getpid());
+	if (getuid() == 0 && privs_become(user->name, user->uid, user->gid, 1) < 0)
+		_exit(1);
+	/* After the change of user, which clears it: a leader that is killed takes its command
+	 * along. */
+	if (privs_die_with_parent(leader) < 0)
+		_exit(1);
 	set_signals(SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (argv[0]) {
 		execvp(argv[0], argv);
-		log_err(-errno, "run %s", argv[0]);
+		err = errno;
+		log_err(-err, "run %s", argv[0]);
 	} else {
 		snprintf(login, sizeof(login), "-%s", strrchr(user->shell, '/') + 1);
 		execl(user->shell, login, (char *)NULL);
-		log_err(-errno, "run %s", user->shell);
+		err = errno;
+		log_err(-err, "run %s", user->shell);
 	}
-	_exit(errno == ENOENT ? 127 : 126);
+	_exit(err == ENOENT ? 127 : 126);
 }
 
 static void block(sigset_t *ret)
@@ -123,7 +124,9 @@ int session_run(const struct session_user *user, char *const argv[])
 {
 	sigset_t set;
 	pid_t pid, leader = getpid();
-	int r = become(user);
+	/* Where root started it the leader stays root: a process of the owner's uid outside could
+	 * otherwise stop it, and a stopped leader never ends. */
+	int r = getuid() == 0 || getuid() == user->uid ? privs_hide() : -EPERM;
 
 	if (r < 0)
 		return log_err(r, "become %s", user->name);

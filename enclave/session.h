@@ -1,8 +1,8 @@
 /*
  * session - one person's, or one command's, time with the vault
  *
- * The process that runs session_run() is the session's leader: a living child subreaper with the
- * owner's uid, to which every daemon started below it comes back. It ends with its command; then
+ * The process that runs session_run() is the session's leader: a living child subreaper, to
+ * which every daemon started below it comes back. It ends with its command; then
  * the kernel tells the keeper, through the leader's pidfd.
  */
 #ifndef TAZ_ENCLAVE_SESSION_H
@@ -23,7 +23,7 @@ int session_find_user(const char *name, struct session_user *ret);
 
 /*
  * session_run - become the leader, run @argv (empty: a login shell) and end with it
- * @user: becomes us and the command, with the session mark when we are root (base/privs.h)
+ * @user: becomes the command, with the session mark when we are root (base/privs.h)
  *
  * With a controlling terminal the command gets a foreground process group of its own. SIGHUP and
  * SIGTERM are handed on to it; what does not end within a second is killed.

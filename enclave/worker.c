@@ -125,6 +125,8 @@ static int do_open(struct work *w, int *ret_fds)
 {
 	struct stack_owner owner = { .uid = w->job.uid, .gid = w->job.gid };
 	struct keybox *box = keybox_map(w->fds[1]);
+	bool kept =
+		w->fds[2] >= 0; /* an image that only RAM has: its key must outlive our errors */
 	dev_t loop = 0;
 	struct stat st;
 	int r = box ? get_image(w, box, &ret_fds[0]) : -errno;
@@ -135,7 +137,7 @@ static int do_open(struct work *w, int *ret_fds)
 		if (ret_fds[1] < 0)
 			r = because(w, ret_fds[1], WHY_KERNEL);
 	}
-	if (r < 0 && box)
+	if (r < 0 && box && !kept)
 		keybox_wipe(box);
 	keybox_unmap(box);
 	w->res.loop_dev = loop;

@@ -106,8 +106,8 @@ static void print(const struct launch *l, const struct status *st)
 	}
 	printf(", %lld session%s, engine %s\n", (long long)st->sessions,
 	       st->sessions == 1 ? "" : "s", l->rec.engine);
-	if (!strcmp(st->state, "unlocked"))
-		printf("locks in %lld s without use\n", (long long)st->idle_left_sec);
+	if (!strcmp(st->state, "unlocked") && st->idle_limit_sec)
+		printf("locks in %lld s unless it is used\n", (long long)st->idle_left_sec);
 	if (!st->saved)
 		puts("changes are not saved yet");
 	printf("generation %lld, workspace %s, image %s\n", (long long)st->generation,

@@ -20,8 +20,12 @@ int frame_hello_wait(int fd, int timeout_ms)
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		uint64_t now = io_boottime_ns();
 
-		if (now >= end || poll(&p, 1, (end - now) / 1000000 + 1) == 0)
-			return -ETIMEDOUT;
+		int ready = now < end ? poll(&p, 1, (end - now) / 1000000 + 1) : 0;
+
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0)
+			return ready ? -errno : -ETIMEDOUT;
 		n = read(fd, buf + got, sizeof(buf) - got);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

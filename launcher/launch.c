@@ -286,8 +286,11 @@ static int lock_first(struct launch *l)
 	int fd = l->engine->dial(&w);
 	int r;
 
+	if (fd == -ENOTCONN || fd == -ECONNREFUSED || fd == -ENOENT)
+		return 0; /* its agent is dead: nobody to ask; the keeper locks when it is stopped
+			   */
 	if (fd < 0)
-		return 0; /* nobody to ask; the keeper locks when it is stopped */
+		return log_err(fd, "reach the agent of %s", l->o.name);
 	r = attach_capture(fd, argv, STDERR_FILENO, text, sizeof(text));
 	if (r == 0)
 		return 0;

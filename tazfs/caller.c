@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/privs.h"
 #include "enclave/base/proc.h"
 
 #define SETS  64
@@ -31,15 +33,22 @@ struct set {
 struct callers {
 	struct sessions *sessions;
 	struct set sets[SETS];
+	char uid_map[256]; /* our own: who has another one is in another user namespace */
 };
 
 int callers_new(struct sessions *sessions, struct callers **ret)
 {
 	struct callers *c = calloc(1, sizeof(*c));
+	ssize_t n;
 
 	if (!c)
 		return -ENOMEM;
 	c->sessions = sessions;
+	n = io_read_text(AT_FDCWD, "/proc/self/uid_map", c->uid_map, sizeof(c->uid_map));
+	if (n < 0) {
+		free(c);
+		return (int)n;
+	}
 	for (int i = 0; i < SETS; i++) {
 		pthread_mutex_init(&c->sets[i].lock, NULL);
 		for (int w = 0; w < WAYS; w++)
@@ -169,7 +178,7 @@ static uint32_t process_session(struct callers *c, pid_t pid, int depth, uint64_
 	return who.session;
 }
 
-struct caller caller_look(struct callers *c, pid_t tid)
+static struct caller look(struct callers *c, pid_t tid)
 {
 	autoclose int procfd = -EBADF;
 	struct caller who = { 0 };
@@ -192,5 +201,23 @@ struct caller caller_look(struct callers *c, pid_t tid)
 	who.tgid = tgid;
 	if (tgid != tid)
 		remember(c, &who, generation, &procfd);
+	return who;
+}
+
+/* Asked anew each time: an exec of a setgid program, or a new user namespace, changes it. */
+static bool is_open(struct callers *c, const struct caller *who)
+{
+	uint64_t caps = sessions_is_marked(c->sessions, who->session) ? PRIVS_MARK : 0;
+	autoclose int procfd = proc_open(who->tid);
+
+	return procfd < 0 || proc_is_open_to(procfd, caps, c->uid_map);
+}
+
+struct caller caller_look(struct callers *c, pid_t tid)
+{
+	struct caller who = look(c, tid);
+
+	if (who.session)
+		who.open = is_open(c, &who);
 	return who;
 }

@@ -17,6 +17,7 @@
 #ifndef TAZ_TAZFS_CALLER_H
 #define TAZ_TAZFS_CALLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,11 +28,13 @@ struct caller {
 	pid_t tgid;	  /* its process; 0: gone, or not to be found out */
 	uint64_t start;	  /* of the process, in clock ticks since boot */
 	uint32_t session; /* 0: a member of none */
+	bool open;	  /* a member that somebody outside could trace, and so speak through it */
 };
 
 struct callers;
 
-/* callers_new - @sessions is borrowed for the whole life. Returns 0 or -ENOMEM. */
+/* callers_new - @sessions is borrowed for the whole life. Returns 0, -ENOMEM, or -errno of /proc.
+ */
 int callers_new(struct sessions *sessions, struct callers **ret);
 void callers_free(struct callers *c); /* NULL is allowed */
 

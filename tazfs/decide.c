@@ -6,8 +6,11 @@
  *    written through a map could not be brought home when the vault locks.
  * 3. If everyone is allowed (a plain directory shown without sessions), then everyone is.
  * 4. A caller whose process could not be found out, or has ended meanwhile, is denied.
- * 5. A member of a living session is allowed: the leader, and all that descend from it.
- * 6. Everyone else is denied: root, and processes of the same user, too.
+ * 5. A member of a living session is denied when a process outside could trace it, and so use it:
+ * it has lost the session mark (it runs a setgid program, such as ssh-agent), or it is in another
+ *    user namespace (a sandbox), of which the user outside is the owner.
+ * 6. Every other member of a living session is allowed: the leader, and all that descend from it.
+ * 7. Everyone else is denied: root, and processes of the same user, too.
  */
 #include "tazfs/decide.h"
 
@@ -21,5 +24,5 @@ enum verdict decide(const struct caller *caller, const struct policy *policy)
 		return VERDICT_ALLOW;
 	if (caller->tgid <= 0)
 		return VERDICT_DENY;
-	return caller->session ? VERDICT_ALLOW : VERDICT_DENY;
+	return caller->session && !caller->open ? VERDICT_ALLOW : VERDICT_DENY;
 }

@@ -112,6 +112,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_
 		node_saw_pages(f->n, (uint64_t)at + size);
 	n = view_still(v, VIEW_OPEN);
 	if (n == 0) {
+		view_used(v);
 		node_io_rdlock(v->nodes, f->n);
 		n = store_read(&f->file, size, at, &data);
 		node_io_unlock(v->nodes, f->n);
@@ -134,6 +135,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		node_saw_pages(f->n, (uint64_t)at + size);
 	r = view_still(v, fi->writepage ? VIEW_CLOSING : VIEW_OPEN);
 	if (r == 0) {
+		if (!fi->writepage)
+			view_used(v);
 		view_changed(v);
 		node_io_wrlock(v->nodes, f->n);
 		r = store_write(&f->file, data, size, at);
@@ -173,6 +176,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t at, off_t size
 	int r = view_still(v, VIEW_OPEN);
 
 	if (r == 0) {
+		view_used(v);
 		view_changed(v);
 		node_io_wrlock(v->nodes, f->n);
 		r = fallocate(f->file.fd, mode, at, size) < 0 ? -errno : 0;

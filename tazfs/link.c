@@ -57,7 +57,7 @@ static int on_session_add(struct view *v, const union request *req, int *fd)
 	struct view_session msg = req->session;
 
 	/* A leader that is dead already is no error: its session is over before it began. */
-	sessions_add(v->sessions, msg.pid, msg.start, take_fd(fd));
+	sessions_add(v->sessions, msg.pid, msg.start, take_fd(fd), msg.marked);
 	msg.op = VIEW_SESSION_ADDED;
 	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }

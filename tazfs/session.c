@@ -16,6 +16,7 @@ struct leader {
 	pid_t pid;
 	uint64_t start;
 	int pidfd;
+	bool marked;
 };
 
 struct sessions {
@@ -74,7 +75,7 @@ static struct leader *find_free(struct sessions *s)
 	return NULL;
 }
 
-static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd)
+static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd, bool marked)
 {
 	struct leader *l = find_free(s);
 
@@ -88,12 +89,13 @@ static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd)
 	*l = (struct leader){ .session = s->serial * SESSIONS_MAX + (uint32_t)(l - s->leaders),
 			      .pid = pid,
 			      .start = start,
-			      .pidfd = take_fd(pidfd) };
+			      .pidfd = take_fd(pidfd),
+			      .marked = marked };
 	atomic_fetch_add(&s->generation, 1);
 	return 0;
 }
 
-int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd)
+int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, bool marked)
 {
 	autoclose int fd = pidfd;
 	int r;
@@ -101,7 +103,7 @@ int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd)
 	if (fd < 0)
 		return -ESRCH;
 	pthread_rwlock_wrlock(&s->lock);
-	r = add_locked(s, pid, start, &fd);
+	r = add_locked(s, pid, start, &fd, marked);
 	pthread_rwlock_unlock(&s->lock);
 	return r;
 }
@@ -122,7 +124,7 @@ int sessions_add_pid(struct sessions *s, pid_t pid)
 	if (r < 0)
 		return r;
 	/* The pidfd came first: if it still lives when it is added, then /proc spoke of it. */
-	return sessions_add(s, pid, st.start, take_fd(&pidfd));
+	return sessions_add(s, pid, st.start, take_fd(&pidfd), false);
 }
 
 int sessions_del(struct sessions *s, pid_t pid, uint64_t start)
@@ -164,6 +166,17 @@ bool sessions_alive(struct sessions *s, uint32_t session)
 	alive = l->session == session && is_living(l->pidfd);
 	pthread_rwlock_unlock(&s->lock);
 	return alive;
+}
+
+bool sessions_is_marked(struct sessions *s, uint32_t session)
+{
+	const struct leader *l = &s->leaders[session % SESSIONS_MAX];
+	bool marked;
+
+	pthread_rwlock_rdlock(&s->lock);
+	marked = l->session == session && l->marked;
+	pthread_rwlock_unlock(&s->lock);
+	return marked;
 }
 
 uint32_t sessions_generation(struct sessions *s)

@@ -47,6 +47,11 @@ int view_still(struct view *v, enum view_phase phase)
 	return atomic_load(&v->phase) <= (int)phase ? 0 : -EIO;
 }
 
+void view_used(struct view *v)
+{
+	atomic_store_explicit(&v->last_ns, io_boottime_ns(), memory_order_relaxed);
+}
+
 int view_permit(struct view *v, pid_t tid, bool change)
 {
 	struct policy policy = { .everyone = v->everyone, .self = atomic_load(&v->self) };
@@ -58,7 +63,7 @@ int view_permit(struct view *v, pid_t tid, bool change)
 		caller = caller_look(v->callers, tid);
 	if (decide(&caller, &policy) != VERDICT_ALLOW)
 		return -EACCES;
-	atomic_store_explicit(&v->last_ns, io_boottime_ns(), memory_order_relaxed);
+	view_used(v);
 	if (change)
 		view_changed(v);
 	return 0;

@@ -53,6 +53,9 @@ struct view {
  */
 int view_init(struct view *v, int rootfd, int mountfd, int keeper);
 
+/* view_used - an allowed operation happened now: the idle time begins anew */
+void view_used(struct view *v);
+
 /*
  * view_permit - may this thread name a file, now?
  * @change: it wants to change something

@@ -80,9 +80,20 @@ static void test_everyone_means_everyone_with_a_number(void **state)
 	assert_int_equal(decide(&c, &p), VERDICT_ALLOW);
 }
 
+static void test_a_member_that_somebody_outside_could_trace_is_denied(void **state)
+{
+	struct caller c = member;
+	struct policy p = { 0 };
+
+	assert_int_equal(decide(&c, &p), VERDICT_ALLOW);
+	c.open = true;
+	assert_int_equal(decide(&c, &p), VERDICT_DENY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_member_that_somebody_outside_could_trace_is_denied),
 		cmocka_unit_test(test_a_caller_without_a_number_is_denied_whatever_else_is_true),
 		cmocka_unit_test(test_nobody_is_not_our_own_thread),
 		cmocka_unit_test(test_our_own_thread_is_allowed_and_only_that_one),

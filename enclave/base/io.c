@@ -89,15 +89,6 @@ ssize_t io_read_text(int dirfd, const char *path, char *buf, size_t size)
 	return n;
 }
 
-int io_write_text(const char *path, const char *text)
-{
-	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	return io_write_full(fd, text, strlen(text));
-}
-
 uint64_t io_boottime_ns(void)
 {
 	struct timespec ts;

@@ -30,12 +30,6 @@ int io_pwrite_full(int fd, const void *buf, size_t size, off_t at);
  */
 ssize_t io_read_text(int dirfd, const char *path, char *buf, size_t size);
 
-/*
- * io_write_text - write a string into an existing file (such as one of /proc or /sys)
- * Returns 0 or -errno of open(2), write(2).
- */
-int io_write_text(const char *path, const char *text);
-
 /* io_boottime_ns - CLOCK_BOOTTIME in nanoseconds: goes on while the machine is suspended */
 uint64_t io_boottime_ns(void);
 

@@ -1,5 +1,6 @@
 #include "enclave/base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ int log_is_fancy(int fd)
 __attribute__((format(printf, 4, 0))) static void line(const char *color, const char *prefix,
 						       int err, const char *fmt, va_list ap)
 {
+	int saved = errno; /* callers go on with it */
 	char text[1024], out[1200];
 	int n, fancy = log_is_fancy(STDERR_FILENO);
 
@@ -36,7 +38,8 @@ __attribute__((format(printf, 4, 0))) static void line(const char *color, const 
 		out[n - 1] = '\n';
 	}
 	if (write(STDERR_FILENO, out, n) < 0)
-		return; /* there is nobody left to tell */
+		n = 0; /* there is nobody left to tell */
+	errno = saved;
 }
 
 #define SAY(color, prefix, err)                    \

@@ -42,7 +42,8 @@ int msg_pair(int ret_pair[2]);
 /*
  * msg_listen - listen at a path, replacing a dead socket of the same name
  * @mode: permissions of the socket file
- * Returns the descriptor or -errno of socket(2), bind(2), listen(2), chmod(2); -ENAMETOOLONG.
+ * Returns the descriptor, -EADDRINUSE when somebody listens there, -ENAMETOOLONG, or -errno of
+ * socket(2), bind(2), listen(2), chmod(2).
  */
 int msg_listen(const char *path, mode_t mode, int type);
 

@@ -6,6 +6,8 @@
 #ifndef TAZ_BASE_PRIVS_H
 #define TAZ_BASE_PRIVS_H
 
+#include <linux/capability.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -13,8 +15,11 @@
  * clock, nothing else) as a permitted, ambient capability. The kernel lets nobody look into a
  * process that has a capability the looker lacks (cap_ptrace_access_check(), security/commoncap.c),
  * so a process of the same uid outside every session can neither trace it, nor read its memory or
- * environment, nor walk through its /proc/PID/root, cwd and fd. Verified by tests/attack.
+ * environment, nor walk through its /proc/PID/root, cwd and fd. Verified by
+ * tests/e2e/enclave-1.guest.
  */
+
+#define PRIVS_MARK (UINT64_C(1) << CAP_WAKE_ALARM)
 
 /*
  * privs_become - become @uid and @gid for good, with their groups

@@ -55,7 +55,7 @@ int proc_stat_read(int procfd, struct proc_stat *ret)
 
 pid_t proc_tgid_read(int procfd)
 {
-	char text[4096], *line;
+	char text[8192], *line;
 	ssize_t n = io_read_text(procfd, "status", text, sizeof(text));
 
 	if (n < 0)
@@ -69,4 +69,16 @@ pid_t proc_tgid(pid_t tid)
 	autoclose int fd = proc_open(tid);
 
 	return fd < 0 ? -ESRCH : proc_tgid_read(fd);
+}
+
+bool proc_is_open_to(int procfd, uint64_t caps, const char *uid_map)
+{
+	char text[8192], map[256], *line;
+
+	if (io_read_text(procfd, "uid_map", map, sizeof(map)) < 0 || strcmp(map, uid_map))
+		return true;
+	if (io_read_text(procfd, "status", text, sizeof(text)) < 0)
+		return true;
+	line = strstr(text, "\nCapPrm:");
+	return !line || (strtoull(line + 8, NULL, 16) & caps) != caps;
 }

@@ -6,6 +6,7 @@
 #ifndef TAZ_BASE_PROC_H
 #define TAZ_BASE_PROC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,6 +36,19 @@ int proc_stat_parse(const char *text, struct proc_stat *ret);
  * Returns its pid, or -ESRCH when the thread is gone.
  */
 pid_t proc_tgid(pid_t tid);
+
+/*
+ * proc_is_open_to - could a process that has neither @caps nor anything else but our uid trace it?
+ * @procfd: of proc_open()
+ * @caps: bits of capabilities that every process of a kind holds, such as PRIVS_MARK
+ * @uid_map: /proc/self/uid_map, as text
+ *
+ * True when it has lost one of @caps (an exec of a setuid or setgid program clears ambient ones),
+ * or when it is in another user namespace (whose owner has every capability over it), or when that
+ * cannot be found out.
+ * Source: cap_ptrace_access_check() in the kernel's security/commoncap.c; user_namespaces(7).
+ */
+bool proc_is_open_to(int procfd, uint64_t caps, const char *uid_map);
 
 /* proc_tgid_read - the same below a descriptor of proc_open(tid), so without a race */
 pid_t proc_tgid_read(int procfd);
