@@ -385,7 +385,8 @@ static void prepare(void)
 	fill_dev();
 	lo_up();
 	name = param("taz.name");
-	sethostname(name, strlen(name));
+	if (sethostname(name, strlen(name)) < 0)
+		say("the guest keeps its kernel's host name\n"); /* a matter of taste, not of safety */
 	/* A crashed program's memory is nobody's business. */
 	set_text("/proc/sys/kernel/core_pattern", "|/bin/false");
 	set_text("/proc/sys/kernel/dmesg_restrict", "1");
