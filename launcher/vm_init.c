@@ -386,7 +386,7 @@ static void prepare(void)
 	lo_up();
 	name = param("taz.name");
 	if (sethostname(name, strlen(name)) < 0)
-		say("the guest keeps its kernel's host name\n"); /* a matter of taste, not of safety */
+		say("the guest keeps its kernel's host name");
 	/* A crashed program's memory is nobody's business. */
 	set_text("/proc/sys/kernel/core_pattern", "|/bin/false");
 	set_text("/proc/sys/kernel/dmesg_restrict", "1");
