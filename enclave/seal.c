@@ -209,7 +209,7 @@ static int temp_name(const char *name, char *buf, size_t size)
 static uint64_t generation_there(int dir, const char *name)
 {
 	autoclose int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct seal_footer footer;
+	struct seal_footer footer = { 0 };
 
 	return fd >= 0 && seal_read_footer(fd, &footer) == 0 ? footer.generation : 0;
 }
