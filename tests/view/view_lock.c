@@ -20,10 +20,9 @@
 #include "enclave/base/run.h"
 #include "help.h"
 
-#define PAGE	    4096
-#define MANY	    10000
-#define LOCK_MS	    100 /* for MANY known inodes; ASan is slower */
-#define SLOW_FACTOR 20
+#define PAGE	4096
+#define MANY	10000
+#define LOCK_MS 2000 /* ATTACKS A2: its bound */
 
 static struct view_fixture f;
 static int go[2], ready[2];
@@ -233,24 +232,16 @@ static double lock_many(void)
 	return now_ms() - begin;
 }
 
-/* The best of three: others may be using the machine. */
+/* Within the bound that a lock has. How much less it takes is printed, and a benchmark's affair. */
 static void test_ten_thousand_known_inodes_are_locked_in_time(void **state)
 {
-	double best = 1e9;
+	double took;
 
-	for (int i = 0; i < 3 && best >= LOCK_MS; i++) {
-		double took;
-
-		fixture_stop(&f);
-		fixture_start(&f, CACHED | IN_RAM);
-		took = lock_many();
-		best = took < best ? took : best;
-	}
-	fprintf(stderr, "# locked %d inodes in %.1f ms\n", MANY, best);
-#ifdef __SANITIZE_ADDRESS__
-	best /= SLOW_FACTOR;
-#endif
-	assert_true(best < LOCK_MS);
+	fixture_stop(&f);
+	fixture_start(&f, CACHED | IN_RAM);
+	took = lock_many();
+	fprintf(stderr, "# locked %d inodes in %.1f ms\n", MANY, took);
+	assert_true(took < LOCK_MS);
 }
 
 /* Reads, writes and creates for as long as it works. Ends with the error that stopped it. */
