@@ -64,13 +64,6 @@ pid_t proc_tgid_read(int procfd)
 	return line ? (pid_t)strtol(line + 6, NULL, 10) : -ESRCH;
 }
 
-pid_t proc_tgid(pid_t tid)
-{
-	autoclose int fd = proc_open(tid);
-
-	return fd < 0 ? -ESRCH : proc_tgid_read(fd);
-}
-
 bool proc_is_open_to(int procfd, uint64_t caps, const char *uid_map)
 {
 	char text[8192], map[256], *line;

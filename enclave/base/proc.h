@@ -32,12 +32,6 @@ int proc_stat_read(int procfd, struct proc_stat *ret);
 int proc_stat_parse(const char *text, struct proc_stat *ret);
 
 /*
- * proc_tgid - the process that a thread belongs to
- * Returns its pid, or -ESRCH when the thread is gone.
- */
-pid_t proc_tgid(pid_t tid);
-
-/*
  * proc_is_open_to - could a process that has neither @caps nor anything else but our uid trace it?
  * @procfd: of proc_open()
  * @caps: bits of capabilities that every process of a kind holds, such as PRIVS_MARK
@@ -50,7 +44,10 @@ pid_t proc_tgid(pid_t tid);
  */
 bool proc_is_open_to(int procfd, uint64_t caps, const char *uid_map);
 
-/* proc_tgid_read - the same below a descriptor of proc_open(tid), so without a race */
+/*
+ * proc_tgid_read - the process that a thread belongs to, below a descriptor of proc_open(tid)
+ * Returns its pid, or -ESRCH when the thread is gone.
+ */
 pid_t proc_tgid_read(int procfd);
 
 #endif
