@@ -53,6 +53,23 @@ within()
 	done
 }
 
+# machine_slot - wait until fewer than TAZ_MACHINES (2) test machines run here; ours counts until we end
+#
+# Each emulated machine keeps two processors busy: with more of them every bound inside would lie.
+machine_slot()
+{
+	local n
+
+	for ((;;)); do
+		for n in $(seq "${TAZ_MACHINES:-2}"); do
+			exec {slot}>"$(cache_dir)/machine-$n.lock"
+			if flock -n "$slot"; then return 0; fi
+			exec {slot}>&-
+		done
+		sleep 0.5
+	done
+}
+
 # run_tests PREFIX [PATTERN] - every test_* function of the calling file, in its order
 run_tests()
 {
