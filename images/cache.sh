@@ -32,7 +32,7 @@ cached()
 		exec 8>"$path.lock"
 		flock 8
 		if [ ! -e "$path" ]; then
-			rm -rf -- "$path.tmp"
+			rm -rf --one-file-system -- "$path.tmp"
 			echo "taz: making $(basename "$path")" >&2
 			# In a subshell with its own set -e: "if ! f" would switch errexit off inside f.
 			set +e
@@ -41,7 +41,7 @@ cached()
 			set -e
 			if [ $status -ne 0 ]; then
 				cat -- "$path.log" >&2
-				rm -rf -- "$path.tmp"
+				rm -rf --one-file-system -- "$path.tmp"
 				echo "taz: making $path failed" >&2
 				return 1
 			fi
