@@ -70,6 +70,40 @@ machine_slot()
 	done
 }
 
+# in_background COMMAND... - start it, its output kept; background_ends shows the outputs in the order
+# of the starts, each when it is whole, and fails when one of them did
+in_background()
+{
+	local out
+
+	out=$(mktemp)
+	# A command in the background ignores SIGINT: an interrupt reaches it from here.
+	trap 'background_kill; exit 130' INT
+	trap 'background_kill; exit 143' TERM
+	"$@" >"$out" 2>&1 &
+	background_pids+=($!) background_outs+=("$out")
+}
+background_pids=() background_outs=()
+
+background_kill()
+{
+	kill -TERM "${background_pids[@]}" 2>/dev/null || :
+	wait "${background_pids[@]}" || :
+	rm -f -- "${background_outs[@]}"
+}
+
+background_ends()
+{
+	local i status=0
+
+	for i in "${!background_pids[@]}"; do
+		wait "${background_pids[$i]}" || status=1
+		cat "${background_outs[$i]}"
+		rm -f -- "${background_outs[$i]}"
+	done
+	return "$status"
+}
+
 # run_tests PREFIX [PATTERN] - every test_* function of the calling file, in its order
 run_tests()
 {

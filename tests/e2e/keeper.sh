@@ -30,13 +30,20 @@ keeper_stop()
 	wait "$keeper"
 }
 
-# with_vault - a keeper and a vault with one file, locked
+# with_vault - a keeper and a vault with one file, locked. It is made once: a new vault's key
+# derivation takes seconds in an emulated machine.
 with_vault()
 {
-	rm -f "$VAULT"
 	: >"$LOG"
-	keeper "$@"
-	in_session_new sh -c 'echo MARKER-0123456789 > ~/secrets/token'
+	if [ -e /tmp/vault.made ]; then
+		install -m 600 /tmp/vault.made "$VAULT"
+		keeper "$@"
+	else
+		rm -f "$VAULT"
+		keeper "$@"
+		in_session_new sh -c 'echo MARKER-0123456789 > ~/secrets/token'
+		cp "$VAULT" /tmp/vault.made
+	fi
 }
 
 # in_session ARGV... - a session of taz that runs ARGV; in_session_new makes the vault
@@ -65,11 +72,14 @@ released()
 
 state_is() { [ "$(enclave status --json | jq -r .state)" = "$1" ]; }
 
-# kernel_is_clean - no mapping, no loop, no view, no key of ours
+# stack_is_gone - no mapping and no loop
+stack_is_gone() { [ "$(dmsetup ls)" = 'No devices found' ] && [ -z "$(losetup -a)" ]; }
+
+# kernel_is_clean - and no view and no key of ours
 kernel_is_clean()
 {
-	[ "$(dmsetup ls)" = 'No devices found' ] && [ -z "$(losetup -a)" ] &&
-		! grep -q 'fuse.tazfs' /proc/mounts && ! grep -q 'taz:taz' /proc/keys
+	stack_is_gone && ! grep -q 'fuse.tazfs' /proc/mounts &&
+		! grep -q 'taz:taz' /proc/keys
 }
 
 # everything_ended - after a test: the keeper stops in order, and nothing is left
