@@ -97,10 +97,9 @@ static int open_node(int nodes, dev_t dev)
 	return fd;
 }
 
-int dm_load(const char *name, uint64_t sectors, const char *target, const char *params)
+static int load(const char *name, uint64_t sectors, const char *target, const char *params)
 {
 	struct dm_task *task = task_new(DM_DEVICE_RELOAD, name);
-	int r;
 
 	if (!task)
 		return -ENOMEM;
@@ -108,8 +107,63 @@ int dm_load(const char *name, uint64_t sectors, const char *target, const char *
 		dm_task_destroy(task);
 		return -ENOMEM;
 	}
-	r = task_run(task, false, NULL);
+	return task_run(task, false, NULL);
+}
+
+int dm_load(const char *name, uint64_t sectors, const char *target, const char *params)
+{
+	int r = load(name, sectors, target, params);
+
 	return r < 0 ? r : simple(DM_DEVICE_RESUME, name, true, NULL);
+}
+
+/* The length of the live table in sectors, or -errno. */
+static int64_t table_sectors(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_TABLE, name);
+	uint64_t start, length, end = 0;
+	char *type, *params;
+	void *next = NULL;
+	struct dm_info info = { 0 };
+
+	if (!task)
+		return -ENOMEM;
+	if (!dm_task_run(task) || !dm_task_get_info(task, &info)) {
+		int r = -dm_task_get_errno(task);
+
+		dm_task_destroy(task);
+		return r ? r : -EIO;
+	}
+	do {
+		next = dm_get_next_target(task, next, &start, &length, &type, &params);
+		if (type && start + length > end)
+			end = start + length;
+	} while (next);
+	dm_task_destroy(task);
+	return end ? (int64_t)end : -ENODATA;
+}
+
+/* The swap happens in the resume: a device that is not suspended is suspended by it, and these two
+ * flags are those of that suspend. Source: do_resume() in drivers/md/dm-ioctl.c. */
+static int swap_unflushed(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
+
+	if (!task)
+		return -ENOMEM;
+	if (!dm_task_no_flush(task) || !dm_task_skip_lockfs(task)) {
+		dm_task_destroy(task);
+		return -EIO;
+	}
+	return task_run(task, true, NULL);
+}
+
+int dm_replace(const char *name, const char *target)
+{
+	int64_t sectors = table_sectors(name);
+	int r = sectors < 0 ? (int)sectors : load(name, sectors, target, "");
+
+	return r < 0 ? r : swap_unflushed(name);
 }
 
 static int open_and_doom(const char *name, uint64_t sectors, int nodes, dev_t *ret_dev)

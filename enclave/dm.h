@@ -35,6 +35,19 @@ int dm_create_doomed(const char *name, uint64_t sectors, int nodes, dev_t *ret_d
  */
 int dm_load(const char *name, uint64_t sectors, const char *target, const char *params);
 
+/*
+ * dm_replace - put a target without parameters over the whole length of the live table
+ * @target: "error": every read and write fails; "zero": reads give zeros, writes go nowhere
+ *
+ * The old table is destroyed before this returns, and with a crypt target its key. Nothing is
+ * flushed and no file system is asked to hold still, so neither a frozen nor a busy one can stop
+ * it; it waits only for the I/O that the old table is doing. Where that, or somebody else's suspend
+ * of the device, may take long, call it in a process that can be left behind.
+ *
+ * Returns 0, -ENXIO when there is no such device, -ENODATA when it has no table, or -errno.
+ */
+int dm_replace(const char *name, const char *target);
+
 /* dm_exists - 1, 0, or -errno when device-mapper cannot be asked */
 int dm_exists(const char *name);
 
