@@ -44,7 +44,7 @@ void conn_send(struct conn *c, const void *msg, size_t size)
 void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why)
 {
 	struct res_done res = {
-		.op = RES_DONE, .err = err, .why = why, .generation = k->generation
+		.op = RES_DONE, .err = err, .why = why, .generation = k->origin.generation
 	};
 
 	conn_drop_worker(k, c);
@@ -146,7 +146,7 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 		.sessions = sessions_count(k),
 		.idle_limit_sec = k->cfg->idle_sec,
 		.vault_bytes = k->vault_bytes,
-		.generation = k->generation,
+		.generation = k->origin.generation,
 		.view_pid = k->view_pid,
 		.save_err = k->save_err,
 	};
@@ -284,7 +284,7 @@ void conns_report(struct keeper *k)
 	struct res_lock res = k->report;
 
 	res.op = RES_LOCK;
-	res.generation = k->generation;
+	res.generation = k->origin.generation;
 	res.err = k->save_err < 0 && k->image >= 0 ? k->save_err : 0;
 	res.why = res.err < 0 ? WHY_NOT_SAVED : WHY_NONE;
 	FOR_CONNS (k, c) {

@@ -63,7 +63,7 @@ static void take_vault(struct keeper *k, const struct worker_result *res, int fd
 	k->image = take_fd(&fds[0]);
 	k->root = take_fd(&fds[1]);
 	k->loop = res->loop_dev;
-	k->generation = res->generation;
+	k->origin = res->origin;
 	k->vault_bytes = res->vault_bytes;
 	k->dirty = k->dirty || res->created;
 }
@@ -131,7 +131,7 @@ static int send_job(struct keeper *k, struct conn *c, uint32_t op, const int *fd
 		.op = op,
 		.flags = c->flags & OPEN_CREATE ? WORKER_MAY_CREATE : 0,
 		.vault_bytes = k->cfg->vault_bytes,
-		.generation = k->generation,
+		.origin = k->origin,
 		.uid = k->cfg->uid,
 		.gid = k->cfg->gid,
 		.box_len = c->sealed.len,

@@ -95,7 +95,8 @@ struct keeper {
 	struct keybox *keybox;
 	char dm_name[DM_NAME_MAX];
 	dev_t loop;
-	uint64_t generation, vault_bytes;
+	struct seal_origin origin; /* the sealed file that the image continues */
+	uint64_t vault_bytes;
 	bool dirty; /* the image is newer than the sealed file */
 	int save_err;
 

@@ -72,13 +72,13 @@ static void on_saver(struct keeper *k, struct source *s)
 		return;
 	}
 	if (res.err == 0)
-		k->generation = res.generation;
+		k->origin = res.origin;
 	finish(k, res.err);
 }
 
 static int start_worker(struct keeper *k)
 {
-	struct worker_job job = { .op = WORKER_SAVE, .generation = k->generation };
+	struct worker_job job = { .op = WORKER_SAVE, .origin = k->origin };
 	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
 	autoclose int sock = -EBADF;
 	int r = worker_start("save", &k->saver_pid, &sock);

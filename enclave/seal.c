@@ -10,18 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 
-#define BLOCK  4096
-#define BUFFER (1 << 20)
-
 static const char magic[8] = "tazseal";
-static const uint8_t zeros[BLOCK];
+static const uint8_t for_chunk[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-chunk";
+static const uint8_t for_footer[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-footer";
+static const uint8_t zeros[SEAL_BLOCK_BYTES];
 
 _Static_assert(SEAL_KEY_BYTES == crypto_kdf_BYTES_MIN * 2, "a 256-bit key");
+_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the footer is written as it is in memory");
+_Static_assert(sizeof(struct seal_footer) == 120, "no padding: every byte of it is defined");
 
 int seal_derive_key(const struct secret *volume_key, struct keybox *ret)
 {
@@ -38,158 +40,223 @@ int seal_derive_key(const struct secret *volume_key, struct keybox *ret)
 	return 0;
 }
 
-/* --- walking an image: every maximal run of blocks that are not all zero ------------------- */
+struct seal_origin seal_origin_of(const struct seal_footer *footer)
+{
+	struct seal_origin o = { .generation = footer->generation };
+
+	memcpy(o.vault_id, footer->vault_id, sizeof(o.vault_id));
+	memcpy(o.mac, footer->mac, sizeof(o.mac));
+	return o;
+}
+
+bool seal_is_zero(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size; i += SEAL_BLOCK_BYTES)
+		if (memcmp(data + i, zeros, SEAL_BLOCK_BYTES))
+			return false;
+	return true;
+}
+
+/* --- the mac --------------------------------------------------------------------------------- */
+
+static void hash_init(crypto_generichash_blake2b_state *h, const uint8_t *key, const uint8_t *what)
+{
+	crypto_generichash_blake2b_init_salt_personal(h, key, SEAL_KEY_BYTES, SEAL_HASH_BYTES, NULL,
+						      what);
+}
+
+void seal_hash(const uint8_t key[SEAL_KEY_BYTES], const uint8_t *data, size_t size,
+	       uint8_t ret[SEAL_HASH_BYTES])
+{
+	crypto_generichash_blake2b_state h;
+
+	hash_init(&h, key, for_chunk);
+	crypto_generichash_blake2b_update(&h, data, size);
+	crypto_generichash_blake2b_final(&h, ret, SEAL_HASH_BYTES);
+	secret_wipe(&h, sizeof(h));
+}
+
+static void mac_begin(crypto_generichash_blake2b_state *h, const uint8_t *key,
+		      const struct seal_footer *footer)
+{
+	hash_init(h, key, for_footer);
+	crypto_generichash_blake2b_update(h, (const uint8_t *)footer,
+					  offsetof(struct seal_footer, mac));
+}
+
+static void mac_add(crypto_generichash_blake2b_state *h, uint64_t index,
+		    const uint8_t hash[SEAL_HASH_BYTES])
+{
+	crypto_generichash_blake2b_update(h, (const uint8_t *)&index, sizeof(index));
+	crypto_generichash_blake2b_update(h, hash, SEAL_HASH_BYTES);
+}
+
+static void mac_end(crypto_generichash_blake2b_state *h, uint8_t ret[SEAL_HASH_BYTES])
+{
+	crypto_generichash_blake2b_final(h, ret, SEAL_HASH_BYTES);
+	secret_wipe(h, sizeof(*h));
+}
+
+void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uint64_t n_chunks,
+	      const uint8_t *(*hash)(void *arg, uint64_t index), void *arg)
+{
+	crypto_generichash_blake2b_state h;
+
+	mac_begin(&h, key, footer);
+	for (uint64_t i = 0; i < n_chunks; i++) {
+		const uint8_t *one = hash(arg, i);
+
+		if (one)
+			mac_add(&h, i, one);
+	}
+	mac_end(&h, footer->mac);
+}
+
+/* --- walking an image: each chunk that is not all zero, in order -------------------------------
+ */
 
 struct walk {
-	crypto_generichash_state *hash; /* NULL: the key is not known yet */
-	int copy_to;			/* where each block also goes, or -EBADF */
-	uint64_t run_start, run_bytes;
-	uint8_t *run; /* BUFFER bytes, from run_start */
+	int (*chunk)(void *arg, uint64_t index, const uint8_t *data, size_t size);
+	void *arg;
+	uint8_t *buf; /* SEAL_CHUNK_BYTES */
 };
 
-/* A run's header holds its length, which is known at its end; a run longer than the buffer goes on
- * in another one, cut BUFFER bytes after its start, which depends on nothing but the contents. */
-static int end_run(struct walk *w)
+static int walk_chunk(const struct walk *w, int fd, uint64_t index, uint64_t bytes)
 {
-	uint64_t head[2] = { htole64(w->run_start), htole64(w->run_bytes) };
+	uint64_t at = index * SEAL_CHUNK_BYTES;
+	size_t want = bytes - at < SEAL_CHUNK_BYTES ? bytes - at : SEAL_CHUNK_BYTES;
+	ssize_t n = io_pread_full(fd, w->buf, want, at);
+
+	if (n < 0)
+		return n;
+	if ((size_t)n != want)
+		return -EBADMSG;
+	return seal_is_zero(w->buf, want) ? 0 : w->chunk(w->arg, index, w->buf, want);
+}
+
+/* The chunks that touch a data extent; the rest are holes. */
+static int walk_image(const struct walk *w, int fd, uint64_t bytes)
+{
+	uint64_t next = 0; /* index of the first chunk that was not seen yet */
 	int r = 0;
 
-	if (!w->run_bytes)
-		return 0;
-	if (w->hash) {
-		crypto_generichash_update(w->hash, (const uint8_t *)head, sizeof(head));
-		crypto_generichash_update(w->hash, w->run, w->run_bytes);
-	}
-	if (w->copy_to >= 0)
-		r = io_pwrite_full(w->copy_to, w->run, w->run_bytes, w->run_start);
-	w->run_bytes = 0;
-	return r;
-}
+	while (r == 0 && next * SEAL_CHUNK_BYTES < bytes) {
+		off_t data = lseek(fd, next * SEAL_CHUNK_BYTES, SEEK_DATA), hole;
 
-static int add_block(struct walk *w, uint64_t at, const uint8_t *block)
-{
-	int r = 0;
-
-	if (!memcmp(block, zeros, BLOCK))
-		return end_run(w);
-	if (w->run_bytes == BUFFER || (w->run_bytes && at != w->run_start + w->run_bytes))
-		r = end_run(w);
-	if (!w->run_bytes)
-		w->run_start = at;
-	memcpy(w->run + w->run_bytes, block, BLOCK);
-	w->run_bytes += BLOCK;
-	return r;
-}
-
-static int walk_extent(struct walk *w, int image, uint64_t from, uint64_t to)
-{
-	autofree uint8_t *buf = malloc(BUFFER);
-
-	if (!buf)
-		return -ENOMEM;
-	while (from < to) {
-		size_t want = to - from < BUFFER ? to - from : BUFFER;
-		ssize_t n = io_pread_full(image, buf, want, from);
-		int r = 0;
-
-		if (n < 0)
-			return n;
-		if ((size_t)n != want)
-			return -EBADMSG;
-		for (size_t i = 0; i < want && r == 0; i += BLOCK)
-			r = add_block(w, from + i, buf + i);
-		if (r < 0)
-			return r;
-		from += want;
-	}
-	return 0;
-}
-
-/* Data extents only; their ends are widened to whole blocks. */
-static int walk_image(struct walk *w, int image, uint64_t bytes)
-{
-	uint64_t at = 0;
-
-	while (at < bytes) {
-		off_t data = lseek(image, at, SEEK_DATA), hole;
-		int r;
-
-		if (data < 0 && errno == ENXIO)
-			break;
 		if (data < 0)
-			return -errno;
-		hole = lseek(image, data, SEEK_HOLE);
+			return errno == ENXIO ? 0 : -errno;
+		hole = lseek(fd, data, SEEK_HOLE);
 		if (hole < 0)
 			return -errno;
-		data -= data % BLOCK;
-		hole += (BLOCK - hole % BLOCK) % BLOCK;
+		if ((uint64_t)hole > bytes)
+			hole = bytes;
 		if ((uint64_t)data >= bytes)
-			break;
-		r = walk_extent(w, image, data, (uint64_t)hole < bytes ? (uint64_t)hole : bytes);
-		if (r < 0)
-			return r;
-		at = hole;
+			return 0;
+		next = data / SEAL_CHUNK_BYTES;
+		for (; r == 0 && next * SEAL_CHUNK_BYTES < (uint64_t)hole; next++)
+			r = walk_chunk(w, fd, next, bytes);
 	}
-	return end_run(w);
+	return r;
 }
 
-/* Hashes (and copies, when @copy_to is a descriptor) the image; @mac covers @footer's fields too.
- */
-static int mac_image(int image, const struct seal_footer *footer, const uint8_t *key, int copy_to,
-		     uint8_t mac[32])
+static int walk(int fd, uint64_t bytes,
+		int (*chunk)(void *arg, uint64_t index, const uint8_t *data, size_t size),
+		void *arg)
 {
-	autofree uint8_t *run = malloc(BUFFER);
-	crypto_generichash_state hash;
-	struct walk w = { .hash = &hash, .copy_to = copy_to, .run = run };
-	int r;
+	autofree uint8_t *buf = malloc(SEAL_CHUNK_BYTES);
+	struct walk w = { .chunk = chunk, .arg = arg, .buf = buf };
 
-	if (!run)
-		return -ENOMEM;
-	crypto_generichash_init(&hash, key, SEAL_KEY_BYTES, 32);
-	r = walk_image(&w, image, footer->image_bytes);
-	crypto_generichash_update(&hash, (const uint8_t *)footer,
-				  offsetof(struct seal_footer, mac));
-	crypto_generichash_final(&hash, mac, 32);
-	secret_wipe(&hash, sizeof(hash));
-	return r;
+	return buf ? walk_image(&w, fd, bytes) : -ENOMEM;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
 
 int seal_read_footer(int file, struct seal_footer *ret)
 {
-	struct seal_footer f;
+	union {
+		struct seal_footer f;
+		uint8_t bytes[SEAL_FOOTER_BYTES];
+	} u;
 	struct stat st;
 	ssize_t n;
 
 	if (fstat(file, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size <= SEAL_FOOTER_BYTES || st.st_size % BLOCK)
+	if (!S_ISREG(st.st_mode) || st.st_size <= SEAL_FOOTER_BYTES ||
+	    st.st_size % SEAL_BLOCK_BYTES)
 		return -EBADMSG;
-	n = io_pread_full(file, &f, sizeof(f), st.st_size - SEAL_FOOTER_BYTES);
+	n = io_pread_full(file, &u, sizeof(u), st.st_size - SEAL_FOOTER_BYTES);
 	if (n < 0)
 		return n;
-	if (n != sizeof(f) || memcmp(f.magic, magic, sizeof(magic)) || f.version != SEAL_VERSION ||
-	    f.footer_bytes != SEAL_FOOTER_BYTES ||
-	    f.image_bytes != (uint64_t)st.st_size - SEAL_FOOTER_BYTES)
+	if (n != sizeof(u) || memcmp(u.f.magic, magic, sizeof(magic)) ||
+	    u.f.version != SEAL_VERSION || u.f.footer_bytes != SEAL_FOOTER_BYTES ||
+	    u.f.image_bytes != (uint64_t)st.st_size - SEAL_FOOTER_BYTES ||
+	    memcmp(u.bytes + sizeof(u.f), zeros, sizeof(u) - sizeof(u.f)))
 		return -EBADMSG;
-	*ret = f;
+	*ret = u.f;
 	return 0;
+}
+
+/* Blocks of zeros are left out: the image stays as small as what is in it. */
+static int put_chunk(int fd, uint64_t index, const uint8_t *data, size_t size)
+{
+	size_t at = 0;
+	int r = 0;
+
+	while (r == 0 && at < size) {
+		size_t end = at;
+
+		while (end < size && !seal_is_zero(data + end, SEAL_BLOCK_BYTES))
+			end += SEAL_BLOCK_BYTES;
+		if (end > at)
+			r = io_pwrite_full(fd, data + at, end - at, index * SEAL_CHUNK_BYTES + at);
+		at = end > at ? end : at + SEAL_BLOCK_BYTES;
+	}
+	return r;
+}
+
+static int load_chunk(void *arg, uint64_t index, const uint8_t *data, size_t size)
+{
+	return put_chunk(*(int *)arg, index, data, size);
 }
 
 int seal_load(int file, const struct seal_footer *footer, int image)
 {
-	autofree uint8_t *run = malloc(BUFFER);
-	struct walk w = { .copy_to = image, .run = run };
+	return walk(file, footer->image_bytes, load_chunk, &image);
+}
 
-	if (!run)
-		return -ENOMEM;
-	return walk_image(&w, file, footer->image_bytes);
+struct sealing {
+	crypto_generichash_blake2b_state h;
+	const uint8_t *key;
+	int copy_to; /* where each chunk also goes, or -EBADF */
+};
+
+static int seal_chunk(void *arg, uint64_t index, const uint8_t *data, size_t size)
+{
+	struct sealing *s = arg;
+	uint8_t hash[SEAL_HASH_BYTES];
+
+	seal_hash(s->key, data, size, hash);
+	mac_add(&s->h, index, hash);
+	return s->copy_to < 0 ? 0 : put_chunk(s->copy_to, index, data, size);
+}
+
+/* Hashes (and copies, when @copy_to is a descriptor) the image. */
+static int mac_image(int image, const struct seal_footer *footer, const uint8_t *key, int copy_to,
+		     uint8_t mac[SEAL_HASH_BYTES])
+{
+	struct sealing s = { .key = key, .copy_to = copy_to };
+	int r;
+
+	mac_begin(&s.h, key, footer);
+	r = walk(image, footer->image_bytes, seal_chunk, &s);
+	mac_end(&s.h, mac);
+	return r;
 }
 
 int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES])
 {
-	uint8_t mac[32];
+	uint8_t mac[SEAL_HASH_BYTES];
 	int r = mac_image(image, footer, key, -EBADF, mac);
 
 	if (r < 0)
@@ -198,6 +265,23 @@ int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[S
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
+
+struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_bytes,
+			     uint64_t at_least)
+{
+	struct seal_footer f = { .version = SEAL_VERSION,
+				 .footer_bytes = SEAL_FOOTER_BYTES,
+				 .image_bytes = image_bytes,
+				 .saved_at = time(NULL) };
+
+	memcpy(f.magic, magic, sizeof(magic));
+	f.generation = (origin->generation > at_least ? origin->generation : at_least) + 1;
+	memcpy(f.vault_id, origin->vault_id, sizeof(f.vault_id));
+	memcpy(f.parent_mac, origin->mac, sizeof(f.parent_mac));
+	if (!memcmp(f.vault_id, zeros, sizeof(f.vault_id)))
+		secret_random(f.vault_id, sizeof(f.vault_id));
+	return f;
+}
 
 static int temp_name(const char *name, char *buf, size_t size)
 {
@@ -225,12 +309,10 @@ static int write_all(int file, int image, const uint8_t *key, struct seal_footer
 }
 
 int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_BYTES],
-	       uint64_t at_least, uint64_t *ret_generation)
+	       const struct seal_origin *origin, struct seal_footer *ret)
 {
-	struct seal_footer footer = { .version = SEAL_VERSION, .footer_bytes = SEAL_FOOTER_BYTES };
 	autoclose int fd = -EBADF;
 	char temp[NAME_MAX + 1];
-	uint64_t there;
 	struct stat st;
 	int r = temp_name(name, temp, sizeof(temp));
 
@@ -238,21 +320,17 @@ int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_
 		return r;
 	if (fstat(image, &st) < 0)
 		return -errno;
-	there = generation_there(dir, name);
-	memcpy(footer.magic, magic, sizeof(magic));
-	footer.generation = (there > at_least ? there : at_least) + 1;
-	footer.image_bytes = st.st_size;
+	*ret = seal_next(origin, st.st_size, generation_there(dir, name));
 	if (unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
 		return -errno;
 	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, image, key, &footer);
+	r = write_all(fd, image, key, ret);
 	if (r < 0) {
 		unlinkat(dir, temp, 0);
 		return r;
 	}
-	*ret_generation = footer.generation;
 	return take_fd(&fd);
 }
 

@@ -1,5 +1,5 @@
 /*
- * seal - the vault at rest: one file, authenticated as a whole, replaced atomically
+ * seal - the vault at rest: the format of the sealed file, reading and verifying it
  *
  * The file is the LUKS2 image as it is, followed by one footer of 4096 bytes that LUKS ignores, so
  * that plain "cryptsetup open" works on it:
@@ -7,32 +7,60 @@
  *	image		image_bytes bytes; blocks of zeros may be holes
  *	struct seal_footer, then zeros up to SEAL_FOOTER_BYTES
  *
- * mac is BLAKE2b-256 (crypto_generichash), keyed with the seal key, over each maximal run (of at
- * most 1 MiB) of 4096-byte blocks of the image that are not all zero (its offset and length as two
- *little-endian 64-bit numbers, then its bytes), then over the footer's fields before mac. Holes and
- *blocks of zeros are the same thing, so a copy that fills the holes still verifies.
+ * All numbers are little-endian. With B(what, bytes) = BLAKE2b-256, keyed with the seal key and
+ * personalised with "taz-seal-" what:
+ *
+ *	mac = B("footer", the footer's fields before mac,
+ *		then (64-bit index, B("chunk", chunk)) of each chunk that is not all zero, in order)
+ *
+ * A chunk is SEAL_CHUNK_BYTES of the image (the last one may be shorter). So a saver that keeps the
+ * chunks' hashes hashes only what has changed. Holes and zeros are the same thing, so a copy that
+ * fills the holes still verifies. Every byte of the file is covered: the padding must be zeros.
+ *
+ * An older generation may be kept as a hard link to it: nothing of ours ever changes a file in
+ *place that has two names.
  *
  * The seal key is derived from the volume key (crypto_kdf): who can open the vault can seal it.
+ * Version 1 (one hash over the whole image) was never in a release and is not read any more.
  */
 #ifndef TAZ_ENCLAVE_SEAL_H
 #define TAZ_ENCLAVE_SEAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "enclave/base/secret.h"
 #include "enclave/keybox.h"
 
 #define SEAL_FOOTER_BYTES 4096
-#define SEAL_VERSION	  1
+#define SEAL_BLOCK_BYTES  4096UL
+#define SEAL_CHUNK_BYTES  65536UL
+#define SEAL_HASH_BYTES	  32
+#define SEAL_ID_BYTES	  16
+#define SEAL_VERSION	  2
 
 struct seal_footer {
 	char magic[8]; /* "tazseal", NUL */
 	uint32_t version;
 	uint32_t footer_bytes; /* SEAL_FOOTER_BYTES */
-	uint64_t generation;   /* grows by one with every save, from 1 */
+	uint64_t generation;   /* grows with every save, from 1 */
 	uint64_t image_bytes;
-	uint8_t mac[32];
+	uint64_t saved_at;		 /* seconds since 1970, of the saving host; for people */
+	uint8_t vault_id[SEAL_ID_BYTES]; /* random, of the vault's first save, and never changes */
+	uint8_t parent_mac[SEAL_HASH_BYTES]; /* mac of the file that this one continues, or zeros */
+	uint8_t mac[SEAL_HASH_BYTES];
 };
+
+/* What an image in RAM continues: the footer of the file it was loaded from or last saved as. All
+ * zeros for a vault that was never saved. */
+struct seal_origin {
+	uint64_t generation;
+	uint8_t vault_id[SEAL_ID_BYTES];
+	uint8_t mac[SEAL_HASH_BYTES];
+};
+
+struct seal_origin seal_origin_of(const struct seal_footer *footer);
 
 /* seal_derive_key - the seal key of a volume key, into the keybox. Returns 0 or -EINVAL. */
 int seal_derive_key(const struct secret *volume_key, struct keybox *ret);
@@ -53,17 +81,37 @@ int seal_load(int file, const struct seal_footer *footer, int image);
  */
 int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES]);
 
+/* --- for those who write one (sealer.h) ------------------------------------------------------ */
+
+/* seal_is_zero - are these blocks all zeros? @size is a multiple of SEAL_BLOCK_BYTES. */
+bool seal_is_zero(const uint8_t *data, size_t size);
+
+/* seal_hash - of one chunk */
+void seal_hash(const uint8_t key[SEAL_KEY_BYTES], const uint8_t *data, size_t size,
+	       uint8_t ret[SEAL_HASH_BYTES]);
+
+/*
+ * seal_mac - fill in footer->mac, and what is the same in every footer
+ * @hash: called for each index below @n_chunks; returns its hash, or NULL for a chunk of zeros
+ */
+void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uint64_t n_chunks,
+	      const uint8_t *(*hash)(void *arg, uint64_t index), void *arg);
+
+/* seal_next - a footer, without its mac, for what continues @origin, above both generations */
+struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_bytes,
+			     uint64_t at_least);
+
 /*
  * seal_write - begin a save: write image and footer into a new, temporary file
  * @dir: the vault's directory; @name: the sealed file's name in it
- * @at_least: the generation will be above this one, and above that of the file that is there
- * @ret_generation: the new one
+ * @origin: what the image continues; the new generation is above that of the file there, too
+ * @ret: the new footer
  *
  * Returns a descriptor of the temporary file, to be given to seal_commit(), or -errno (-ENOSPC).
  * The image may change again when this returns.
  */
 int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_BYTES],
-	       uint64_t at_least, uint64_t *ret_generation);
+	       const struct seal_origin *origin, struct seal_footer *ret);
 
 /*
  * seal_commit - make it durable and put it in the old one's place

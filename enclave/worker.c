@@ -74,7 +74,7 @@ static int open_existing(struct work *w, int file, struct keybox *box, int *ret_
 		r = seal_derive_key(w->vol.key, box);
 	if (r < 0)
 		return r;
-	w->res.generation = footer.generation;
+	w->res.origin = seal_origin_of(&footer);
 	r = seal_verify(*ret_image, &footer, box->key);
 	return r == -EBADMSG ? because(w, r, WHY_TAMPERED) : r;
 }
@@ -101,7 +101,7 @@ static int open_ram(struct work *w, struct keybox *box, int image)
 {
 	int r = open_luks(w, image);
 
-	w->res.generation = w->job.generation;
+	w->res.origin = w->job.origin;
 	return r < 0 ? r : seal_derive_key(w->vol.key, box);
 }
 
@@ -151,14 +151,15 @@ static int do_save(struct work *w)
 	struct worker_result copied = { .op = WORKER_COPIED };
 	struct keybox *box = keybox_map(w->fds[1]);
 	autoclose int file = -EBADF;
+	struct seal_footer footer;
 
 	if (!box || !box->filled)
 		return -ENOKEY;
-	file = seal_write(w->fds[0], w->job.name, w->fds[2], box->key, w->job.generation,
-			  &w->res.generation);
+	file = seal_write(w->fds[0], w->job.name, w->fds[2], box->key, &w->job.origin, &footer);
 	keybox_unmap(box);
 	if (file < 0)
 		return file;
+	w->res.origin = seal_origin_of(&footer);
 	msg_send(WORKER_FD, &copied, sizeof(copied), NULL, 0);
 	return seal_commit(w->fds[0], w->job.name, file);
 }

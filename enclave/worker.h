@@ -17,6 +17,7 @@
 
 #include "enclave/dm.h"
 #include "enclave/proto.h"
+#include "enclave/seal.h"
 
 #define WORKER_FD 3 /* its socket to the keeper */
 
@@ -39,10 +40,10 @@ enum { WORKER_MAY_CREATE = 1 };
 struct worker_job {
 	uint32_t op;
 	uint32_t flags;
-	uint64_t vault_bytes; /* of a new vault */
-	uint64_t generation;  /* OPEN: of the image in RAM; SAVE: the new one is above it */
-	uint32_t uid, gid;    /* the owner */
-	char name[64];	      /* of the sealed file in the vault directory */
+	uint64_t vault_bytes;	   /* of a new vault */
+	struct seal_origin origin; /* OPEN with an image, SAVE: what the image continues */
+	uint32_t uid, gid;	   /* the owner */
+	char name[64];		   /* of the sealed file in the vault directory */
 	char dm_name[DM_NAME_MAX];
 	uint32_t box_len;
 	uint8_t box[PROTO_BOX_MAX];
@@ -53,7 +54,7 @@ struct worker_result { /* OPEN comes with [image, decrypted root] */
 	int32_t err;
 	uint32_t why; /* enum proto_why */
 	uint32_t created;
-	uint64_t generation;
+	struct seal_origin origin; /* OPEN: what the image continues; SAVE: the new file */
 	uint64_t vault_bytes;
 	uint64_t loop_dev;
 };

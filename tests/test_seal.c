@@ -60,14 +60,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint64_t save(struct fixture *f, uint64_t at_least)
+static uint64_t save(struct fixture *f, uint64_t generation)
 {
-	uint64_t generation;
-	autoclose int fd = seal_write(f->dir, NAME, f->image, f->key, at_least, &generation);
+	struct seal_origin origin = { .generation = generation };
+	struct seal_footer footer;
+	autoclose int fd = seal_write(f->dir, NAME, f->image, f->key, &origin, &footer);
 
 	assert_true(fd >= 0);
 	assert_int_equal(seal_commit(f->dir, NAME, fd), 0);
-	return generation;
+	return footer.generation;
 }
 
 /* Loads and verifies as an unlock does. */
@@ -144,13 +145,64 @@ static void test_a_flipped_bit_anywhere_is_found(void **state)
 	}
 }
 
-static void test_a_changed_generation_is_found(void **state)
+static void test_a_flipped_bit_in_any_byte_of_the_footer_is_found(void **state)
 {
 	struct fixture *f = *state;
 
-	save(f, 0);
-	flip(f, IMAGE + offsetof(struct seal_footer, generation));
-	assert_int_equal(load(f, f->key), -EBADMSG);
+	for (size_t i = 0; i < SEAL_FOOTER_BYTES; i += i < sizeof(struct seal_footer) ? 1 : 97) {
+		save(f, 0);
+		flip(f, IMAGE + i);
+		assert_int_equal(load(f, f->key), -EBADMSG);
+	}
+}
+
+static void test_a_vault_keeps_its_id_and_each_file_names_the_one_before(void **state)
+{
+	struct fixture *f = *state;
+	struct seal_origin origin = { 0 };
+	uint8_t id[SEAL_ID_BYTES];
+
+	for (int i = 0; i < 3; i++) {
+		struct seal_footer footer;
+		autoclose int fd = seal_write(f->dir, NAME, f->image, f->key, &origin, &footer);
+
+		assert_int_equal(seal_commit(f->dir, NAME, fd), 0);
+		if (i == 0)
+			memcpy(id, footer.vault_id, sizeof(id));
+		assert_memory_equal(footer.vault_id, id, sizeof(id));
+		assert_memory_equal(footer.parent_mac, origin.mac, sizeof(origin.mac));
+		assert_true(footer.saved_at > 1700000000);
+		origin = seal_origin_of(&footer);
+	}
+	assert_false(seal_is_zero((uint8_t[SEAL_BLOCK_BYTES]){ id[0], id[1], id[2], id[3] },
+				  SEAL_BLOCK_BYTES));
+}
+
+/* The chunks' hashes are all that the mac needs: a saver that keeps them reads nothing again. */
+static const uint8_t *hash_of(void *arg, uint64_t index)
+{
+	struct fixture *f = arg;
+	static uint8_t buf[SEAL_CHUNK_BYTES], hash[SEAL_HASH_BYTES];
+
+	assert_int_equal(pread(f->image, buf, sizeof(buf), index * sizeof(buf)), sizeof(buf));
+	if (seal_is_zero(buf, sizeof(buf)))
+		return NULL;
+	seal_hash(f->key, buf, sizeof(buf), hash);
+	return hash;
+}
+
+static void test_the_mac_follows_from_the_hashes_of_the_chunks(void **state)
+{
+	struct fixture *f = *state;
+	struct seal_origin origin = { 0 };
+	struct seal_footer footer, again;
+	autoclose int fd = seal_write(f->dir, NAME, f->image, f->key, &origin, &footer);
+
+	assert_int_equal(seal_commit(f->dir, NAME, fd), 0);
+	again = footer;
+	memset(again.mac, 0, sizeof(again.mac));
+	seal_mac(&again, f->key, IMAGE / SEAL_CHUNK_BYTES, hash_of, f);
+	assert_memory_equal(again.mac, footer.mac, sizeof(footer.mac));
 }
 
 static void test_swapped_blocks_are_found(void **state)
@@ -206,12 +258,13 @@ static void test_the_generation_never_goes_back(void **state)
 static void test_an_interrupted_save_leaves_the_old_file(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t generation;
+	struct seal_origin origin = { .generation = 1 };
+	struct seal_footer footer;
 	autoclose int fd = -EBADF;
 
 	save(f, 0);
 	assert_int_equal(pwrite(f->image, "new", 3, 0), 3);
-	fd = seal_write(f->dir, NAME, f->image, f->key, 1, &generation);
+	fd = seal_write(f->dir, NAME, f->image, f->key, &origin, &footer);
 	assert_true(fd >= 0); /* and nobody commits it */
 	assert_int_equal(load(f, f->key), 0);
 	assert_int_equal(save(f, 0), 2); /* the next one is not in its way */
@@ -227,8 +280,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_another_key_does_not_verify, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_flipped_bit_anywhere_is_found, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_a_changed_generation_is_found, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_flipped_bit_in_any_byte_of_the_footer_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_vault_keeps_its_id_and_each_file_names_the_one_before, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_the_mac_follows_from_the_hashes_of_the_chunks,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_swapped_blocks_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_file_that_was_cut_or_grown_is_no_vault,
 						setup, teardown),
