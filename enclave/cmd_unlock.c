@@ -5,6 +5,7 @@
 
 #include "enclave/base/log.h"
 #include "enclave/base/size.h"
+#include "enclave/bridge.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/opening.h"
@@ -59,7 +60,10 @@ static int run(int argc, char *argv[])
 	if (opening_run(&o) < 0)
 		return CMD_FAILED;
 	snprintf(dir, sizeof(dir), "%s/secrets", user.home);
-	return opening_show(dir) < 0 ? CMD_FAILED : CMD_DONE;
+	if (opening_show(dir) < 0)
+		return CMD_FAILED;
+	bridge_repair(user.home);
+	return CMD_DONE;
 }
 
 const struct cmd cmd_unlock = {

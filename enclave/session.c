@@ -45,12 +45,29 @@ static void set_signals(void (*handler)(int))
 		signal(to_command[i], handler);
 }
 
-/* The child: a process group of its own, in the foreground where there is a terminal. */
-static void run_child(const struct session_user *user, char *const argv[], pid_t leader)
+static void exec_command(const struct session_user *user, char *const argv[])
 {
-	sigset_t none;
 	char login[140];
 	int err;
+
+	if (argv[0]) {
+		execvp(argv[0], argv);
+		err = errno;
+		log_err(-err, "run %s", argv[0]);
+	} else {
+		snprintf(login, sizeof(login), "-%s", strrchr(user->shell, '/') + 1);
+		execl(user->shell, login, (char *)NULL);
+		err = errno;
+		log_err(-err, "run %s", user->shell);
+	}
+	_exit(err == ENOENT ? 127 : 126);
+}
+
+/* The child: a process group of its own, in the foreground where there is a terminal. */
+static void run_child(const struct session_user *user, char *const argv[], pid_t leader,
+		      session_prepare_t *prepare, void *arg)
+{
+	sigset_t none;
 
 	setpgid(0, 0);
 	if (isatty(STDIN_FILENO))
@@ -64,17 +81,9 @@ static void run_child(const struct session_user *user, char *const argv[], pid_t
 	set_signals(SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (argv[0]) {
-		execvp(argv[0], argv);
-		err = errno;
-		log_err(-err, "run %s", argv[0]);
-	} else {
-		snprintf(login, sizeof(login), "-%s", strrchr(user->shell, '/') + 1);
-		execl(user->shell, login, (char *)NULL);
-		err = errno;
-		log_err(-err, "run %s", user->shell);
-	}
-	_exit(err == ENOENT ? 127 : 126);
+	if (prepare && prepare(user, arg) < 0)
+		_exit(1);
+	exec_command(user, argv);
 }
 
 static void block(sigset_t *ret)
@@ -120,7 +129,8 @@ static int wait_command(pid_t command, const sigset_t *set)
 	}
 }
 
-int session_run(const struct session_user *user, char *const argv[])
+int session_run(const struct session_user *user, char *const argv[], session_prepare_t *prepare,
+		void *arg)
 {
 	sigset_t set;
 	pid_t pid, leader = getpid();
@@ -138,7 +148,7 @@ int session_run(const struct session_user *user, char *const argv[])
 	if (pid < 0)
 		return log_err(-errno, "fork");
 	if (!pid)
-		run_child(user, argv, leader);
+		run_child(user, argv, leader, prepare, arg);
 	setpgid(pid, pid); /* in both, so that neither has to wait for the other */
 	r = wait_command(pid, &set);
 	if (isatty(STDIN_FILENO))

@@ -21,14 +21,20 @@ struct session_user {
 /* session_find_user - by name, or the real uid's own when @name is NULL. 0 or -errno (-ENOENT). */
 int session_find_user(const char *name, struct session_user *ret);
 
+/* session_prepare_t - run in the command's process, as @user, before the command. 0 or -errno. */
+typedef int session_prepare_t(const struct session_user *user, void *arg);
+
 /*
  * session_run - become the leader, run @argv (empty: a login shell) and end with it
  * @user: becomes the command, with the session mark when we are root (base/privs.h)
+ * @prepare, @arg: called as that user, a member of the session, before the command; when it fails
+ *		   (and has said why) the command does not run and the code is 1. May be NULL.
  *
  * With a controlling terminal the command gets a foreground process group of its own. SIGHUP and
  * SIGTERM are handed on to it; what does not end within a second is killed.
  * Returns the command's exit code, 128 + N for signal N, or -errno when it could not be started.
  */
-int session_run(const struct session_user *user, char *const argv[]);
+int session_run(const struct session_user *user, char *const argv[], session_prepare_t *prepare,
+		void *arg);
 
 #endif

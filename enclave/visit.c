@@ -1,0 +1,114 @@
+#include "enclave/visit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "enclave/base/cmd.h"
+#include "enclave/base/log.h"
+#include "enclave/base/privs.h"
+#include "enclave/base/size.h"
+#include "enclave/bridge.h"
+#include "enclave/client.h"
+
+static int parse_fd(const char *text, int *ret)
+{
+	long long fd;
+
+	if (num_parse(text, 0, 1023, &fd) < 0) {
+		log_error("'%s' is not a descriptor's number", text);
+		return -EINVAL;
+	}
+	*ret = fd;
+	return 0;
+}
+
+int visit_option(struct visit *v, int letter, const char *arg)
+{
+	switch (letter) {
+	case 'c':
+		v->opening.flags |= OPEN_CREATE;
+		return 0;
+	case 'p':
+		return parse_fd(arg, &v->opening.passphrase_fd);
+	case 's':
+		return parse_fd(arg, &v->opening.seal_fd);
+	case 'u':
+		v->user = arg;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The passphrase was standard input to its end: the command gets an empty one. */
+static int replace_stdin(int passphrase_fd)
+{
+	if (passphrase_fd != STDIN_FILENO)
+		return 0;
+	return freopen("/dev/null", "r", stdin) ? 0 : -errno;
+}
+
+/* The last one out waits until all is locked and saved: then its user may pull the plug. */
+static int leave(int status)
+{
+	struct res_lock res;
+	int r = client_leave(&res);
+
+	if (status < 0)
+		return CMD_FAILED;
+	if (r == 0 || r == -ESRCH)
+		return status; /* -ESRCH: it was locked before, and leads no session any more */
+	opening_say(r, res.why, "leave");
+	return status ? status : CMD_FAILED;
+}
+
+static int prepare(const struct session_user *user, void *arg)
+{
+	const struct visit *v = arg;
+
+	bridge_repair(user->home);
+	return v->prepare ? v->prepare(user, v->arg) : 0;
+}
+
+/* The session is open; from here on its leader is this process. */
+static int stay(const struct visit *v, const struct session_user *user, char *const argv[])
+{
+	char dir[300];
+	int r = replace_stdin(v->opening.passphrase_fd);
+
+	if (r < 0) {
+		log_err(r, "open /dev/null");
+		return CMD_FAILED;
+	}
+	if (v->opening.seal_fd >= 0)
+		close(v->opening.seal_fd);
+	snprintf(dir, sizeof(dir), "%s/secrets", user->home);
+	if (opening_show(dir) < 0)
+		return CMD_FAILED;
+	return leave(session_run(user, argv, prepare, (void *)v));
+}
+
+int visit_run(const struct visit *v, char *const argv[])
+{
+	struct session_user user;
+	int r;
+
+	if (v->opening.seal_fd < 0 && v->opening.passphrase_fd < 0 && !isatty(STDIN_FILENO)) {
+		log_error("there is no terminal to ask on; use --passphrase-fd N");
+		return CMD_FAILED;
+	}
+	r = session_find_user(v->user, &user);
+	if (r < 0) {
+		log_err(r, "find the user %s", v->user ? v->user : "");
+		return CMD_FAILED;
+	}
+	r = privs_hide();
+	if (r < 0) {
+		log_err(r, "hide from other processes");
+		return CMD_FAILED;
+	}
+	if (opening_run(&v->opening) < 0)
+		return CMD_FAILED;
+	return stay(v, &user, argv);
+}

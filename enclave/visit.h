@@ -1,0 +1,56 @@
+/*
+ * visit - a session from the passphrase to the exit code: what "session" and "run" share
+ *
+ * The order is the point: what can be wrong is found before a passphrase is asked for, nothing runs
+ * unless the vault is open, and the last one out waits until it is locked and saved.
+ */
+#ifndef TAZ_ENCLAVE_VISIT_H
+#define TAZ_ENCLAVE_VISIT_H
+
+#include <getopt.h>
+#include <stddef.h>
+
+#include "enclave/opening.h"
+#include "enclave/session.h"
+
+struct visit {
+	struct opening opening;
+	const char *user; /* whose session; NULL: the real uid's */
+	/* Called in the command's process, as the user and a member of the session: may set its
+	 * environment. An error (said by itself) means that the command does not run. May be NULL.
+	 */
+	session_prepare_t *prepare;
+	void *arg; /* for @prepare */
+};
+
+#define VISIT_NONE                                                 \
+	{                                                          \
+		.opening = { .seal_fd = -1, .passphrase_fd = -1 }, \
+	}
+
+/* What both commands take, for getopt_long(3): visit_option() gets its letters. */
+#define VISIT_OPTIONS                                                                            \
+	{ "create", no_argument, NULL, 'c' }, { "passphrase-fd", required_argument, NULL, 'p' }, \
+		{ "seal-fd", required_argument, NULL, 's' },                                     \
+	{                                                                                        \
+		"user", required_argument, NULL, 'u'                                             \
+	}
+
+#define VISIT_HELP                                                                \
+	"  --user NAME        whose session; needed when called as root\n"        \
+	"  --create           make a new vault when there is none\n"              \
+	"  --passphrase-fd N  read the passphrase from descriptor N to its end\n" \
+	"  --seal-fd N        a relay that asks elsewhere and sends a sealed box\n"
+
+/* visit_option - take one of VISIT_OPTIONS. Returns 0, or -EINVAL (said) when it is none or wrong.
+ */
+int visit_option(struct visit *v, int letter, const char *arg);
+
+/*
+ * visit_run - open, run, leave; says by itself what went wrong
+ * @argv: the command; empty for a login shell
+ * Returns an exit code: the command's, or 1.
+ */
+int visit_run(const struct visit *v, char *const argv[]);
+
+#endif
