@@ -18,12 +18,14 @@
 
 static const char magic[8] = "tazseal";
 static const uint8_t for_chunk[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-chunk";
+static const uint8_t for_sum[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-sum";
+static const uint8_t for_mac[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-mac";
 static const uint8_t for_footer[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-footer";
 static const uint8_t zeros[SEAL_BLOCK_BYTES];
 
 _Static_assert(SEAL_KEY_BYTES == crypto_kdf_BYTES_MIN * 2, "a 256-bit key");
 _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the footer is written as it is in memory");
-_Static_assert(sizeof(struct seal_footer) == 120, "no padding: every byte of it is defined");
+_Static_assert(sizeof(struct seal_footer) == 184, "no padding: every byte of it is defined");
 
 int seal_derive_key(const struct secret *volume_key, struct keybox *ret)
 {
@@ -57,44 +59,65 @@ bool seal_is_zero(const uint8_t *data, size_t size)
 	return true;
 }
 
-/* --- the mac --------------------------------------------------------------------------------- */
+/* --- checksum and mac ------------------------------------------------------------------------ */
 
+/* @key NULL: unkeyed */
 static void hash_init(crypto_generichash_blake2b_state *h, const uint8_t *key, const uint8_t *what)
 {
-	crypto_generichash_blake2b_init_salt_personal(h, key, SEAL_KEY_BYTES, SEAL_HASH_BYTES, NULL,
-						      what);
+	crypto_generichash_blake2b_init_salt_personal(h, key, key ? SEAL_KEY_BYTES : 0,
+						      SEAL_HASH_BYTES, NULL, what);
 }
 
-void seal_hash(const uint8_t key[SEAL_KEY_BYTES], const uint8_t *data, size_t size,
-	       uint8_t ret[SEAL_HASH_BYTES])
+void seal_hash(const uint8_t *data, size_t size, uint8_t ret[SEAL_HASH_BYTES])
 {
 	crypto_generichash_blake2b_state h;
 
-	hash_init(&h, key, for_chunk);
+	hash_init(&h, NULL, for_chunk);
 	crypto_generichash_blake2b_update(&h, data, size);
 	crypto_generichash_blake2b_final(&h, ret, SEAL_HASH_BYTES);
-	secret_wipe(&h, sizeof(h));
 }
 
-static void mac_begin(crypto_generichash_blake2b_state *h, const uint8_t *key,
-		      const struct seal_footer *footer)
+static void sum_begin(crypto_generichash_blake2b_state *h, const struct seal_footer *footer)
 {
-	hash_init(h, key, for_footer);
+	hash_init(h, NULL, for_sum);
 	crypto_generichash_blake2b_update(h, (const uint8_t *)footer,
-					  offsetof(struct seal_footer, mac));
+					  offsetof(struct seal_footer, checksum));
 }
 
-static void mac_add(crypto_generichash_blake2b_state *h, uint64_t index,
+static void sum_add(crypto_generichash_blake2b_state *h, uint64_t index,
 		    const uint8_t hash[SEAL_HASH_BYTES])
 {
 	crypto_generichash_blake2b_update(h, (const uint8_t *)&index, sizeof(index));
 	crypto_generichash_blake2b_update(h, hash, SEAL_HASH_BYTES);
 }
 
-static void mac_end(crypto_generichash_blake2b_state *h, uint8_t ret[SEAL_HASH_BYTES])
+static void mac_of(const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES],
+		   uint8_t ret[SEAL_HASH_BYTES])
 {
-	crypto_generichash_blake2b_final(h, ret, SEAL_HASH_BYTES);
-	secret_wipe(h, sizeof(*h));
+	crypto_generichash_blake2b_state h;
+
+	hash_init(&h, key, for_mac);
+	crypto_generichash_blake2b_update(&h, (const uint8_t *)footer,
+					  offsetof(struct seal_footer, mac));
+	crypto_generichash_blake2b_final(&h, ret, SEAL_HASH_BYTES);
+	secret_wipe(&h, sizeof(h));
+}
+
+static void sum_footer(const struct seal_footer *footer, uint8_t ret[SEAL_HASH_BYTES])
+{
+	crypto_generichash_blake2b_state h;
+
+	hash_init(&h, NULL, for_footer);
+	crypto_generichash_blake2b_update(&h, (const uint8_t *)footer,
+					  offsetof(struct seal_footer, footer_sum));
+	crypto_generichash_blake2b_final(&h, ret, SEAL_HASH_BYTES);
+}
+
+/* The last two of a footer whose checksum is there. */
+static void close_footer(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES])
+{
+	mac_of(footer, key, footer->mac);
+	sum_footer(footer, footer->footer_sum);
 }
 
 void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uint64_t n_chunks,
@@ -102,14 +125,15 @@ void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uin
 {
 	crypto_generichash_blake2b_state h;
 
-	mac_begin(&h, key, footer);
+	sum_begin(&h, footer);
 	for (uint64_t i = 0; i < n_chunks; i++) {
 		const uint8_t *one = hash(arg, i);
 
 		if (one)
-			mac_add(&h, i, one);
+			sum_add(&h, i, one);
 	}
-	mac_end(&h, footer->mac);
+	crypto_generichash_blake2b_final(&h, footer->checksum, SEAL_HASH_BYTES);
+	close_footer(footer, key);
 }
 
 /* --- walking an image: each chunk that is not all zero, in order -------------------------------
@@ -177,6 +201,7 @@ int seal_read_footer(int file, struct seal_footer *ret)
 		struct seal_footer f;
 		uint8_t bytes[SEAL_FOOTER_BYTES];
 	} u;
+	uint8_t sum[SEAL_HASH_BYTES];
 	struct stat st;
 	ssize_t n;
 
@@ -192,6 +217,9 @@ int seal_read_footer(int file, struct seal_footer *ret)
 	    u.f.version != SEAL_VERSION || u.f.footer_bytes != SEAL_FOOTER_BYTES ||
 	    u.f.image_bytes != (uint64_t)st.st_size - SEAL_FOOTER_BYTES ||
 	    memcmp(u.bytes + sizeof(u.f), zeros, sizeof(u) - sizeof(u.f)))
+		return -EBADMSG;
+	sum_footer(&u.f, sum);
+	if (memcmp(sum, u.f.footer_sum, sizeof(sum)))
 		return -EBADMSG;
 	*ret = u.f;
 	return 0;
@@ -215,52 +243,49 @@ static int put_chunk(int fd, uint64_t index, const uint8_t *data, size_t size)
 	return r;
 }
 
-static int load_chunk(void *arg, uint64_t index, const uint8_t *data, size_t size)
+struct copying {
+	crypto_generichash_blake2b_state h;
+	int to;
+};
+
+static int copy_chunk(void *arg, uint64_t index, const uint8_t *data, size_t size)
 {
-	return put_chunk(*(int *)arg, index, data, size);
+	struct copying *c = arg;
+	uint8_t hash[SEAL_HASH_BYTES];
+
+	seal_hash(data, size, hash);
+	sum_add(&c->h, index, hash);
+	return put_chunk(c->to, index, data, size);
+}
+
+/* Copies the image part of @from, and hashes what it copies. */
+static int copy_image(int from, const struct seal_footer *footer, int to,
+		      uint8_t checksum[SEAL_HASH_BYTES])
+{
+	struct copying c = { .to = to };
+	int r;
+
+	sum_begin(&c.h, footer);
+	r = walk(from, footer->image_bytes, copy_chunk, &c);
+	crypto_generichash_blake2b_final(&c.h, checksum, SEAL_HASH_BYTES);
+	return r;
 }
 
 int seal_load(int file, const struct seal_footer *footer, int image)
 {
-	return walk(file, footer->image_bytes, load_chunk, &image);
-}
-
-struct sealing {
-	crypto_generichash_blake2b_state h;
-	const uint8_t *key;
-	int copy_to; /* where each chunk also goes, or -EBADF */
-};
-
-static int seal_chunk(void *arg, uint64_t index, const uint8_t *data, size_t size)
-{
-	struct sealing *s = arg;
-	uint8_t hash[SEAL_HASH_BYTES];
-
-	seal_hash(s->key, data, size, hash);
-	mac_add(&s->h, index, hash);
-	return s->copy_to < 0 ? 0 : put_chunk(s->copy_to, index, data, size);
-}
-
-/* Hashes (and copies, when @copy_to is a descriptor) the image. */
-static int mac_image(int image, const struct seal_footer *footer, const uint8_t *key, int copy_to,
-		     uint8_t mac[SEAL_HASH_BYTES])
-{
-	struct sealing s = { .key = key, .copy_to = copy_to };
-	int r;
-
-	mac_begin(&s.h, key, footer);
-	r = walk(image, footer->image_bytes, seal_chunk, &s);
-	mac_end(&s.h, mac);
-	return r;
-}
-
-int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES])
-{
-	uint8_t mac[SEAL_HASH_BYTES];
-	int r = mac_image(image, footer, key, -EBADF, mac);
+	uint8_t checksum[SEAL_HASH_BYTES];
+	int r = copy_image(file, footer, image, checksum);
 
 	if (r < 0)
 		return r;
+	return memcmp(checksum, footer->checksum, sizeof(checksum)) ? -EBADMSG : 0;
+}
+
+int seal_verify(const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES])
+{
+	uint8_t mac[SEAL_HASH_BYTES];
+
+	mac_of(footer, key, mac);
 	return crypto_verify_32(mac, footer->mac) == 0 ? 0 : -EBADMSG;
 }
 
@@ -304,7 +329,8 @@ static int write_all(int file, int image, const uint8_t *key, struct seal_footer
 
 	if (ftruncate(file, footer->image_bytes + SEAL_FOOTER_BYTES) < 0)
 		return -errno;
-	r = mac_image(image, footer, key, file, footer->mac);
+	r = copy_image(image, footer, file, footer->checksum);
+	close_footer(footer, key);
 	return r < 0 ? r : io_pwrite_full(file, footer, sizeof(*footer), footer->image_bytes);
 }
 

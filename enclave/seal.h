@@ -7,18 +7,22 @@
  *	image		image_bytes bytes; blocks of zeros may be holes
  *	struct seal_footer, then zeros up to SEAL_FOOTER_BYTES
  *
- * All numbers are little-endian. With B(what, bytes) = BLAKE2b-256, keyed with the seal key and
- * personalised with "taz-seal-" what:
+ * All numbers are little-endian. With B(what, bytes) = BLAKE2b-256, personalised with "taz-seal-"
+ *what:
  *
- *	mac = B("footer", the footer's fields before mac,
+ *	checksum = B("sum", the footer's fields before checksum,
  *		then (64-bit index, B("chunk", chunk)) of each chunk that is not all zero, in order)
+ *	mac = B("mac", the footer's fields before mac), keyed with the seal key
+ *	footer_sum = B("footer", the footer's fields before footer_sum)
  *
  * A chunk is SEAL_CHUNK_BYTES of the image (the last one may be shorter). So a saver that keeps the
  * chunks' hashes hashes only what has changed. Holes and zeros are the same thing, so a copy that
  * fills the holes still verifies. Every byte of the file is covered: the padding must be zeros.
  *
- * An older generation may be kept as a hard link to it: nothing of ours ever changes a file in
- *place that has two names.
+ * Anyone can make checksum and footer_sum: a wrong one says that bytes have changed since
+ *(atrest.h: damaged). Only who has the key can make a mac: a wrong one under a right checksum says
+ *that somebody who has it not wrote the file (tampered). BLAKE2b is collision-resistant, so the mac
+ *over the checksum is one over the whole.
  *
  * The seal key is derived from the volume key (crypto_kdf): who can open the vault can seal it.
  * Version 1 (one hash over the whole image) was never in a release and is not read any more.
@@ -49,7 +53,9 @@ struct seal_footer {
 	uint64_t saved_at;		 /* seconds since 1970, of the saving host; for people */
 	uint8_t vault_id[SEAL_ID_BYTES]; /* random, of the vault's first save, and never changes */
 	uint8_t parent_mac[SEAL_HASH_BYTES]; /* mac of the file that this one continues, or zeros */
+	uint8_t checksum[SEAL_HASH_BYTES];
 	uint8_t mac[SEAL_HASH_BYTES];
+	uint8_t footer_sum[SEAL_HASH_BYTES];
 };
 
 /* What an image in RAM continues: the footer of the file it was loaded from or last saved as. All
@@ -67,19 +73,22 @@ int seal_derive_key(const struct secret *volume_key, struct keybox *ret);
 
 /*
  * seal_read_footer - what the file says of itself; nothing is authenticated yet
- * Returns 0, or -EBADMSG when it is no whole sealed vault (cut short, grown, another format),
- * -errno.
+ * Returns 0, or -EBADMSG when it is no whole sealed vault (cut short, grown, another format, a
+ * footer that is not what its footer_sum was made over), -errno.
  */
 int seal_read_footer(int file, struct seal_footer *ret);
 
-/* seal_load - copy the image part of @file into @image (at its size, empty). 0 or -errno. */
+/*
+ * seal_load - copy the image part of @file into @image (at its size, empty)
+ * Returns 0, -EBADMSG when what was copied is not what the footer's checksum was made over, -errno.
+ */
 int seal_load(int file, const struct seal_footer *footer, int image);
 
 /*
- * seal_verify - is @image what was sealed under @footer with this key?
- * Returns 0, -EBADMSG when it is not, -errno.
+ * seal_verify - was @footer, and with its checksum the image that seal_load() copied, sealed with
+ * this key? Returns 0, or -EBADMSG when it was not.
  */
-int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES]);
+int seal_verify(const struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES]);
 
 /* --- for those who write one (sealer.h) ------------------------------------------------------ */
 
@@ -87,11 +96,10 @@ int seal_verify(int image, const struct seal_footer *footer, const uint8_t key[S
 bool seal_is_zero(const uint8_t *data, size_t size);
 
 /* seal_hash - of one chunk */
-void seal_hash(const uint8_t key[SEAL_KEY_BYTES], const uint8_t *data, size_t size,
-	       uint8_t ret[SEAL_HASH_BYTES]);
+void seal_hash(const uint8_t *data, size_t size, uint8_t ret[SEAL_HASH_BYTES]);
 
 /*
- * seal_mac - fill in footer->mac, and what is the same in every footer
+ * seal_mac - fill in the footer's checksum, mac and footer_sum; every other field is filled
  * @hash: called for each index below @n_chunks; returns its hash, or NULL for a chunk of zeros
  */
 void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uint64_t n_chunks,

@@ -57,6 +57,8 @@ static int load_file(struct work *w, int file, int *ret_image, struct seal_foote
 	if (image < 0)
 		return log_err(image, "make the image in RAM");
 	r = seal_load(file, ret_footer, image);
+	if (r == -EBADMSG)
+		return because(w, r, WHY_DAMAGED);
 	if (r < 0)
 		return log_err(r, "read the sealed vault");
 	*ret_image = take_fd(&image);
@@ -75,7 +77,7 @@ static int open_existing(struct work *w, int file, struct keybox *box, int *ret_
 	if (r < 0)
 		return r;
 	w->res.origin = seal_origin_of(&footer);
-	r = seal_verify(*ret_image, &footer, box->key);
+	r = seal_verify(&footer, box->key);
 	return r == -EBADMSG ? because(w, r, WHY_TAMPERED) : r;
 }
 

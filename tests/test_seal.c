@@ -71,7 +71,7 @@ static uint64_t save(struct fixture *f, uint64_t generation)
 	return footer.generation;
 }
 
-/* Loads and verifies as an unlock does. */
+/* Loads and verifies as an unlock does: -EBADMSG is damage, -EACCES another key's seal. */
 static int load(struct fixture *f, const uint8_t *key)
 {
 	autoclose int file = openat(f->dir, NAME, O_RDONLY | O_CLOEXEC);
@@ -83,8 +83,10 @@ static int load(struct fixture *f, const uint8_t *key)
 	if (r < 0)
 		return r;
 	assert_int_equal(ftruncate(image, footer.image_bytes), 0);
-	assert_int_equal(seal_load(file, &footer, image), 0);
-	return seal_verify(image, &footer, key);
+	r = seal_load(file, &footer, image);
+	if (r < 0)
+		return r;
+	return seal_verify(&footer, key) == 0 ? 0 : -EACCES;
 }
 
 static void flip(struct fixture *f, off_t at)
@@ -129,7 +131,27 @@ static void test_another_key_does_not_verify(void **state)
 
 	memset(other, 8, sizeof(other));
 	save(f, 0);
-	assert_int_equal(load(f, other), -EBADMSG);
+	assert_int_equal(load(f, other), -EACCES);
+}
+
+static const uint8_t *hash_of(void *arg, uint64_t index);
+
+/* Who has not the key can make every sum right, and not the mac. */
+static void test_a_change_with_right_checksums_is_found_by_the_mac(void **state)
+{
+	struct fixture *f = *state;
+	autoclose int fd = -EBADF;
+	uint8_t guess[SEAL_KEY_BYTES] = { 0 };
+	struct seal_footer footer;
+
+	save(f, 0);
+	fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+	assert_int_equal(seal_read_footer(fd, &footer), 0);
+	assert_int_equal(pwrite(f->image, "changed", 7, 0), 7);
+	assert_int_equal(pwrite(fd, "changed", 7, 0), 7);
+	seal_mac(&footer, guess, IMAGE / SEAL_CHUNK_BYTES, hash_of, f);
+	assert_int_equal(pwrite(fd, &footer, sizeof(footer), IMAGE), sizeof(footer));
+	assert_int_equal(load(f, f->key), -EACCES);
 }
 
 static void test_a_flipped_bit_anywhere_is_found(void **state)
@@ -187,7 +209,7 @@ static const uint8_t *hash_of(void *arg, uint64_t index)
 	assert_int_equal(pread(f->image, buf, sizeof(buf), index * sizeof(buf)), sizeof(buf));
 	if (seal_is_zero(buf, sizeof(buf)))
 		return NULL;
-	seal_hash(f->key, buf, sizeof(buf), hash);
+	seal_hash(buf, sizeof(buf), hash);
 	return hash;
 }
 
@@ -278,6 +300,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_file_is_as_sparse_as_the_image, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_another_key_does_not_verify, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_change_with_right_checksums_is_found_by_the_mac, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_flipped_bit_anywhere_is_found, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
