@@ -16,11 +16,26 @@ mkdir -p /var/lib/taz
 
 answers() { enclave status >/dev/null 2>&1; }
 
+# clear_away - what a test that failed has left behind must not fail those after it
+clear_away()
+{
+	local pid
+
+	[ -e /tmp/keeper.pid ] || return 0
+	pid=$(cat /tmp/keeper.pid)
+	kill -KILL "$pid" 2>/dev/null || :
+	wait "$pid" 2>/dev/null || : # when it is this test's own
+	within 10 stack_is_gone
+	rm /tmp/keeper.pid
+}
+
 # keeper [OPTION...] - start one with a small vault; $keeper is its pid
 keeper()
 {
+	clear_away
 	enclave serve --size 64M "$@" 2>>"$LOG" &
 	keeper=$!
+	echo "$keeper" >/tmp/keeper.pid
 	within 5 answers
 }
 
@@ -28,6 +43,7 @@ keeper_stop()
 {
 	kill -TERM "$keeper"
 	wait "$keeper"
+	rm /tmp/keeper.pid
 }
 
 # with_vault - a keeper and a vault with one file, locked. It is made once: a new vault's key
@@ -53,13 +69,13 @@ in_session_new() { printf %s "$PASS" | HOME=/home/taz enclave session --user taz
 # outsider ARGV... - the same uid, in no session
 outsider() { setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/home/taz "$@"; }
 
-# held SEC - a session that is held open, in the background; $held is its leader's pid
+# held - a session that is held open in the background, until released; $inside is a process in it
 held()
 {
 	rm -f /tmp/held
-	in_session sh -c "exec 9<~/secrets/token; echo \$\$ > /tmp/held; sleep ${1:-60}; cat ~/secrets/token" &
+	in_session sh -c 'exec 9<~/secrets/token; echo $$ > /tmp/held; sleep 300; cat ~/secrets/token' &
 	held=$!
-	within 20 test -s /tmp/held
+	within 60 test -s /tmp/held
 	inside=$(cat /tmp/held)
 }
 
