@@ -3,7 +3,8 @@
 #include "enclave/cmd.h"
 
 static const struct cmd *const cmds[] = { &cmd_unlock, &cmd_lock,    &cmd_status, &cmd_save,
-					  &cmd_serve,  &cmd_session, &cmd_worker, NULL };
+					  &cmd_serve,  &cmd_session, &cmd_worker, &cmd_pull,
+					  &cmd_env,    &cmd_run,     NULL };
 
 static const struct cmd_program program = {
 	.name = "enclave",

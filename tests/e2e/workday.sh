@@ -95,6 +95,24 @@ test_git_signs_with_the_key_and_pushes()
 		git fsck --strict'
 }
 
+test_a_declared_kubeconfig_comes_in_and_its_path_goes_out()
+{
+	cat >secrets.conf <<-'END'
+	entry kube {
+		file    = 'kube/config'
+		env     = KUBECONFIG
+		command = {'cat', 'kubeconfig'}
+	}
+	END
+	refused day -- enclave pull
+	day -- sh -euc 'enclave pull --approve "$(enclave pull --list --json | jq -r ".[].hash")"'
+	day -- enclave env | grep -qx "export KUBECONFIG='/home/taz/secrets/kube/config'"
+	day -- sh -euc 'eval "$(enclave env)"; cat "$KUBECONFIG"; cat ~/.kube/config' | grep -c MARKER-kube | grep -qx 2
+	# the bridge leads nowhere while it is locked
+	refused taz --name day exec -- sh -c 'echo plain > ~/.kube/config'
+	refused taz --name day exec -- sh -c 'echo plain > ~/.ssh/config'
+}
+
 test_neovim_saves_a_file()
 {
 	day -- sh -euc 'nvim --headless -c "normal! Go# edited" -c wq ~/secrets/kubeconfig'

@@ -1,0 +1,165 @@
+#include "enclave/approval.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/place.h"
+#include "enclave/quote.h"
+
+#define DIR_APPROVED PLACE_OWN "/approved"
+
+static void hash_list(struct hash *h, char *const *list)
+{
+	char n[24];
+	size_t count = 0;
+
+	while (list && list[count])
+		count++;
+	snprintf(n, sizeof(n), "%zu", count);
+	hash_text(h, n);
+	for (size_t i = 0; i < count; i++)
+		hash_text(h, list[i]);
+}
+
+static void make_hash(const struct entry *e, const struct program *p, const char *dir,
+		      char hex[HASH_HEX_MAX])
+{
+	struct hash h;
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", e->mode & 07777U);
+	hash_init(&h);
+	hash_text(&h, "taz-approval-1");
+	hash_text(&h, e->name);
+	hash_text(&h, e->file);
+	hash_text(&h, mode);
+	hash_text(&h, dir);
+	hash_text(&h, p->path);
+	hash_text(&h, p->hash);
+	hash_text(&h, PROGRAM_PATH);
+	hash_list(&h, e->argv);
+	hash_list(&h, e->pass);
+	hash_hex(&h, APPROVAL_HEX / 2, hex);
+}
+
+static void put(FILE *f, const char *what, const char *value)
+{
+	autofree char *shown = quote_show(value);
+
+	fprintf(f, "  %-10s %s\n", what, shown ? shown : "?");
+}
+
+static void write_text(FILE *f, const struct entry *e, const struct program *p, const char *dir,
+		       const char *hash)
+{
+	put(f, "entry", e->name);
+	put(f, "makes", e->file);
+	fprintf(f, "  %-10s %04o\n", "mode", e->mode & 07777U);
+	put(f, "program", p->path);
+	fprintf(f, "  %-10s %s%s\n", "contents", p->hash,
+		p->copied ? " (not only root can change it: a copy of this runs)" : "");
+	put(f, "runs in", dir);
+	for (size_t i = 0; e->argv[i]; i++) {
+		char what[24];
+
+		snprintf(what, sizeof(what), "word %zu", i);
+		put(f, what, e->argv[i]);
+	}
+	for (size_t i = 0; e->pass && e->pass[i]; i++)
+		put(f, "gets", e->pass[i]);
+	fprintf(f, "  %-10s %s\n", "hash", hash);
+}
+
+int approval_init(const struct entry *e, const struct program *p, const char *dir,
+		  struct approval *ret)
+{
+	struct approval a = { 0 };
+	size_t size;
+	FILE *f = open_memstream(&a.text, &size);
+	bool ok;
+
+	if (!f)
+		return -ENOMEM;
+	make_hash(e, p, dir, a.hash);
+	write_text(f, e, p, dir, a.hash);
+	ok = !ferror(f);
+	if (fclose(f) || !ok) {
+		free(a.text);
+		return -ENOMEM;
+	}
+	*ret = a;
+	return 0;
+}
+
+void approval_done(struct approval *a)
+{
+	free(a->text);
+	a->text = NULL;
+}
+
+static void file_name(const struct entry *e, const struct approval *a, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s-%s", e->name, a->hash);
+}
+
+/* Is there a yes to anything of this entry? A hash has a fixed length, so no name is ambiguous. */
+static bool has_other(int fd, const char *name)
+{
+	size_t len = strlen(name);
+	struct dirent *d;
+	DIR *dir = fdopendir(fd); /* takes it */
+	bool found = false;
+
+	if (!dir) {
+		close(fd);
+		return false;
+	}
+	while (!found && (d = readdir(dir)))
+		found = strlen(d->d_name) == len + 1 + APPROVAL_HEX &&
+			!memcmp(d->d_name, name, len) && d->d_name[len] == '-';
+	closedir(dir);
+	return found;
+}
+
+int approval_state(int root, const struct entry *e, const struct approval *a)
+{
+	autoclose int dir = place_dir(root, DIR_APPROVED, false);
+	char name[ENTRY_NAME_MAX + HASH_HEX_MAX + 2];
+	struct stat st;
+
+	if (dir < 0)
+		return dir == -ENOENT ? APPROVAL_NEW : dir;
+	file_name(e, a, name, sizeof(name));
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		return APPROVAL_GIVEN;
+	if (errno != ENOENT)
+		return -errno;
+	return has_other(take_fd(&dir), e->name) ? APPROVAL_CHANGED : APPROVAL_NEW;
+}
+
+int approval_give(int root, const struct entry *e, const struct approval *a)
+{
+	autoclose int dir = place_dir(root, DIR_APPROVED, true);
+	autoclose int fd = -EBADF;
+	char name[ENTRY_NAME_MAX + HASH_HEX_MAX + 2];
+	int r;
+
+	if (dir < 0)
+		return dir;
+	file_name(e, a, name, sizeof(name));
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = io_write_full(fd, a->text, strlen(a->text));
+	if (r == 0 && (fsync(fd) < 0 || fsync(dir) < 0))
+		r = -errno;
+	return r;
+}

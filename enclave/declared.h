@@ -1,0 +1,36 @@
+/*
+ * declared - the variables that a secrets.conf declares: for "enclave env" and "enclave run"
+ */
+#ifndef TAZ_ENCLAVE_DECLARED_H
+#define TAZ_ENCLAVE_DECLARED_H
+
+#include <stdbool.h>
+
+#include "enclave/conf_file.h"
+
+enum { DECLARED_VALUE_MAX = 64 << 10 }; /* bytes of a value; the kernel takes 128 KiB a variable */
+
+struct declared {
+	const struct entry *entry; /* it has a variable */
+	const char *path;	   /* absolute */
+	bool present;		   /* there is a regular file */
+	int root;		   /* of the vault, borrowed */
+};
+
+/*
+ * declared_each - call @fn for every entry that has a variable, in the file's order
+ * @home: of the caller, who must be a member of an open session
+ *
+ * Says by itself what is wrong; what is missing is a warning. Stops at the first error of @fn,
+ * which says it. Before anything is called the vault was seen to be open. Returns 0 or -errno.
+ */
+int declared_each(const struct conf_file *f, const char *home,
+		  int (*fn)(const struct declared *d, void *arg), void *arg);
+
+/*
+ * declared_set - put it into this process's environment: the path, or with "value" the contents
+ * without one final line end. Says what is wrong. Returns 0 or -errno; missing ones are left out.
+ */
+int declared_set(const struct declared *d, void *arg);
+
+#endif
