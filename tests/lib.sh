@@ -6,7 +6,8 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$tests")
 . "$top/images/cache.sh"
 
-# check NAME COMMAND... - one test that is one command; its output is shown when it fails
+# check NAME COMMAND... - one test that is one command; its output is shown when it fails, and when it
+# passes the lines that begin with "# "
 check()
 {
 	local name=$1 log status=0 start=$SECONDS
@@ -18,7 +19,10 @@ check()
 	status=$?
 	set -e
 	case $status in
-	0) echo "ok - $name ($((SECONDS - start)) s)" ;;
+	0)
+		echo "ok - $name ($((SECONDS - start)) s)"
+		grep '^# ' "$log" || : # what it measured
+		;;
 	77) echo "skip - $name: $(tail -n 1 "$log")" ;;
 	*)
 		echo "not ok - $name (status $status)"

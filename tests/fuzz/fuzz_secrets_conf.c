@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf_error err = { 0 };
 	struct conf *conf = NULL;
 
+	if (memmem(data, size, "FILLED-IN", 9)) /* the fuzzer has found the word itself */
+		return 0;
 	setenv("X", "FILLED-IN", 1);
 	if (conf_parse((const char *)data, size, &conf, &err) < 0) {
 		if (!*err.text)
