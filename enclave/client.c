@@ -1,6 +1,7 @@
 #include "enclave/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -31,10 +32,8 @@ const char *client_why(enum proto_why why)
 	return (size_t)why < sizeof(why_text) / sizeof(*why_text) ? why_text[why] : NULL;
 }
 
-/* Sends @req and waits for one answer of exactly @size bytes that begins with @op, or a res_done.
- */
-static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, void *res,
-	       size_t size, struct res_done *done)
+/* Waits for one answer of exactly @size bytes that begins with @op, or a res_done. */
+static int answer(int sock, uint32_t op, void *res, size_t size, struct res_done *done)
 {
 	union {
 		uint32_t op;
@@ -43,12 +42,8 @@ static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, 
 		struct res_seal_to seal;
 		struct res_lock lock;
 	} buf;
-	ssize_t n;
-	int r = msg_send(sock, req, req_size, &fd, fd >= 0 ? 1 : 0);
+	ssize_t n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
 
-	if (r < 0)
-		return r;
-	n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
 	if (n <= 0)
 		return n < 0 ? (int)n : -ECONNRESET;
 	if (buf.op == RES_DONE && n == sizeof(buf.done)) {
@@ -57,10 +52,18 @@ static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, 
 			return buf.done.err < 0 ? buf.done.err : -EBADMSG;
 		return buf.done.err;
 	}
-	if (buf.op != op || (size_t)n != size)
+	if ((buf.op != op && (op != RES_LOCK || buf.op != RES_LOCK_TRYING)) || (size_t)n != size)
 		return -EBADMSG;
 	memcpy(res, &buf, size);
 	return 0;
+}
+
+static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, void *res,
+	       size_t size, struct res_done *done)
+{
+	int r = msg_send(sock, req, req_size, &fd, fd >= 0 ? 1 : 0);
+
+	return r < 0 ? r : answer(sock, op, res, size, done);
 }
 
 static int call(uint32_t op, int fd, uint32_t res_op, void *res, size_t size, struct res_done *done)
@@ -89,13 +92,22 @@ int client_mount(int dirfd, enum proto_why *ret_why)
 	return r;
 }
 
-static int call_lock(uint32_t op, struct res_lock *ret)
+static int call_lock(uint32_t op, struct res_lock *ret,
+		     void (*trying)(const struct res_lock *so_far))
 {
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	struct req_plain req = { .op = op };
 	struct res_done done = { 0 };
-	int r;
+	int r = sock < 0 ? sock : 0;
 
 	*ret = (struct res_lock){ 0 };
-	r = call(op, -EBADF, RES_LOCK, ret, sizeof(*ret), &done);
+	if (r == 0)
+		r = ask(sock, &req, sizeof(req), -EBADF, RES_LOCK, ret, sizeof(*ret), &done);
+	while (r == 0 && ret->op == RES_LOCK_TRYING) {
+		if (trying)
+			trying(ret);
+		r = answer(sock, RES_LOCK, ret, sizeof(*ret), &done);
+	}
 	if (r < 0) {
 		ret->why = done.why;
 		/* A leave that locks nothing is answered in short. */
@@ -104,14 +116,47 @@ static int call_lock(uint32_t op, struct res_lock *ret)
 	return ret->err;
 }
 
-int client_lock(struct res_lock *ret)
+int client_lock(struct res_lock *ret, void (*trying)(const struct res_lock *so_far))
 {
-	return call_lock(REQ_LOCK, ret);
+	return call_lock(REQ_LOCK, ret, trying);
 }
 
-int client_leave(struct res_lock *ret)
+int client_leave(struct res_lock *ret, void (*trying)(const struct res_lock *so_far))
 {
-	return call_lock(REQ_LEAVE, ret);
+	return call_lock(REQ_LEAVE, ret, trying);
+}
+
+const char *client_check_name(enum proto_check check)
+{
+	static const char *const names[PROTO_CHECKS] = { "view", "mapping", "loop", "mount",
+							 "key" };
+
+	return (size_t)check < PROTO_CHECKS ? names[check] : "?";
+}
+
+void client_hold_text(const struct proto_holder *h, char *buf, size_t size)
+{
+	static const char *const words[PROTO_HOLDS] = {
+		[HOLD_FD] = "fd",
+		[HOLD_CWD] = "working directory",
+		[HOLD_ROOT] = "root directory",
+		[HOLD_EXE] = "the program that runs",
+		[HOLD_MAP] = "map",
+		[HOLD_DEVICE] = "the mapping as a device, fd",
+		[HOLD_LOOP] = "the loop device, fd",
+		[HOLD_MOUNT] = "mount at",
+		[HOLD_STACKED] = "block device on top:",
+		[HOLD_UNKNOWN] =
+			"nobody that /proc shows: a descriptor in flight, or the kernel itself",
+	};
+	int n = snprintf(buf, size, "%s", h->how < PROTO_HOLDS ? words[h->how] : "?");
+
+	if (n > 0 && (size_t)n < size && h->fd >= 0)
+		n += snprintf(buf + n, size - n, " %d", h->fd);
+	if (n > 0 && (size_t)n < size && h->where[0])
+		n += snprintf(buf + n, size - n, " %.63s", h->where);
+	if (n > 0 && (size_t)n < size && h->more)
+		snprintf(buf + n, size - n, " and %u more", h->more);
 }
 
 int client_save(struct res_done *ret)

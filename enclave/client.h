@@ -7,6 +7,8 @@
 #ifndef TAZ_ENCLAVE_CLIENT_H
 #define TAZ_ENCLAVE_CLIENT_H
 
+#include <stddef.h>
+
 #include "enclave/proto.h"
 
 /* client_status - Returns 0 or -errno. */
@@ -18,17 +20,24 @@ int client_mount(int dirfd, enum proto_why *ret_why);
 
 /*
  * client_lock - lock, and wait until it is verified
- * Returns 0 when all is gone and saved; -errno otherwise, with @ret filled when the keeper
- * answered.
+ * @trying: called each time the keeper says that it is late and goes on; NULL: nobody wants to know
+ * Returns 0 when it is locked and saved: all is gone, or view and key are gone and @ret->held says
+ * who holds what is left; -errno otherwise, with @ret filled when the keeper answered.
  */
-int client_lock(struct res_lock *ret);
+int client_lock(struct res_lock *ret, void (*trying)(const struct res_lock *so_far));
 
 /*
  * client_leave - end the session whose leader we are
  * Returns 0 at once when others go on, and when it was the last one: after the lock, saved.
  * -errno otherwise, with @ret filled as by client_lock(); -ESRCH when we lead no session.
  */
-int client_leave(struct res_lock *ret);
+int client_leave(struct res_lock *ret, void (*trying)(const struct res_lock *so_far));
+
+/* client_check_name - "view", "mapping", "loop", "mount", "key" */
+const char *client_check_name(enum proto_check check);
+
+/* client_hold_text - how it is held, in words: "fd 9 and 2 more", "working directory", ... */
+void client_hold_text(const struct proto_holder *h, char *buf, size_t size);
 
 /* client_save - save now, and wait until it is durable. Returns 0 or -errno; @ret as for
  * client_lock. */

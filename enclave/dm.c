@@ -5,6 +5,7 @@
 #include <libdevmapper.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ static struct dm_task *task_new(int type, const char *name)
 	 */
 	dm_udev_set_sync_support(0);
 	task = dm_task_create(type);
-	if (task && !dm_task_set_name(task, name)) {
+	if (task && name && !dm_task_set_name(task, name)) {
 		dm_task_destroy(task);
 		task = NULL;
 	}
@@ -84,7 +85,7 @@ static int defer_remove(const char *name)
 	return task_run(task, true, NULL);
 }
 
-static int open_node(int nodes, dev_t dev)
+int dm_open(int nodes, dev_t dev)
 {
 	int fd;
 
@@ -117,30 +118,45 @@ int dm_load(const char *name, uint64_t sectors, const char *target, const char *
 	return r < 0 ? r : simple(DM_DEVICE_RESUME, name, true, NULL);
 }
 
-/* The length of the live table in sectors, or -errno. */
-static int64_t table_sectors(const char *name)
+static void add_targets(struct dm_task *task, struct dm_look *ret)
+{
+	uint64_t start, length;
+	char *type = NULL, *params;
+	void *next = NULL;
+
+	do {
+		next = dm_get_next_target(task, next, &start, &length, &type, &params);
+		if (!type)
+			continue;
+		ret->sectors = start + length;
+		if (strcmp(ret->target, "crypt"))
+			snprintf(ret->target, sizeof(ret->target), "%s", type);
+	} while (next);
+}
+
+int dm_look(const char *name, struct dm_look *ret)
 {
 	struct dm_task *task = task_new(DM_DEVICE_TABLE, name);
-	uint64_t start, length, end = 0;
-	char *type, *params;
-	void *next = NULL;
 	struct dm_info info = { 0 };
+	int r = 0;
 
 	if (!task)
 		return -ENOMEM;
+	*ret = (struct dm_look){ 0 };
 	if (!dm_task_run(task) || !dm_task_get_info(task, &info)) {
-		int r = -dm_task_get_errno(task);
-
-		dm_task_destroy(task);
-		return r ? r : -EIO;
+		r = -dm_task_get_errno(task);
+		r = r ? r : -EIO;
+	} else if (!info.exists) {
+		r = -ENXIO;
+	} else {
+		ret->dev = makedev(info.major, info.minor);
+		ret->open_count = info.open_count;
+		ret->suspended = info.suspended;
+		ret->inactive = info.inactive_table;
+		add_targets(task, ret);
 	}
-	do {
-		next = dm_get_next_target(task, next, &start, &length, &type, &params);
-		if (type && start + length > end)
-			end = start + length;
-	} while (next);
 	dm_task_destroy(task);
-	return end ? (int64_t)end : -ENODATA;
+	return r;
 }
 
 /* The swap happens in the resume: a device that is not suspended is suspended by it, and these two
@@ -160,10 +176,38 @@ static int swap_unflushed(const char *name)
 
 int dm_replace(const char *name, const char *target)
 {
-	int64_t sectors = table_sectors(name);
-	int r = sectors < 0 ? (int)sectors : load(name, sectors, target, "");
+	struct dm_look now;
+	int r = dm_look(name, &now);
 
+	if (r == 0)
+		r = now.sectors ? load(name, now.sectors, target, "") : -ENODATA;
 	return r < 0 ? r : swap_unflushed(name);
+}
+
+int dm_resume(const char *name)
+{
+	return simple(DM_DEVICE_RESUME, name, true, NULL);
+}
+
+int dm_each(void (*each)(const char *name, void *arg), void *arg)
+{
+	struct dm_task *task = task_new(DM_DEVICE_LIST, NULL);
+	struct dm_names *names;
+	int r = 0;
+
+	if (!task)
+		return -ENOMEM;
+	if (!dm_task_run(task)) {
+		r = -dm_task_get_errno(task);
+		r = r ? r : -EIO;
+	}
+	names = r == 0 ? dm_task_get_names(task) : NULL;
+	while (names && names->dev) {
+		each(names->name, arg);
+		names = names->next ? (struct dm_names *)((char *)names + names->next) : NULL;
+	}
+	dm_task_destroy(task);
+	return r;
 }
 
 static int open_and_doom(const char *name, uint64_t sectors, int nodes, dev_t *ret_dev)
@@ -178,7 +222,7 @@ static int open_and_doom(const char *name, uint64_t sectors, int nodes, dev_t *r
 	if (r < 0)
 		return r;
 	*ret_dev = makedev(info.major, info.minor);
-	fd = open_node(nodes, *ret_dev);
+	fd = dm_open(nodes, *ret_dev);
 	r = fd < 0 ? fd : defer_remove(name);
 	return r < 0 ? r : take_fd(&fd);
 }
@@ -193,6 +237,11 @@ int dm_create_doomed(const char *name, uint64_t sectors, int nodes, dev_t *ret_d
 	if (fd < 0)
 		simple(DM_DEVICE_REMOVE, name, true, NULL);
 	return fd;
+}
+
+void dm_forget_control(void)
+{
+	dm_lib_release();
 }
 
 int dm_exists(const char *name)

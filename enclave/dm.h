@@ -48,6 +48,31 @@ int dm_load(const char *name, uint64_t sectors, const char *target, const char *
  */
 int dm_replace(const char *name, const char *target);
 
+struct dm_look {
+	dev_t dev;
+	unsigned open_count; /* block devices, mounts and descriptors that use it */
+	bool suspended;	     /* by somebody: I/O waits */
+	uint64_t sectors;    /* of the live table; 0 without one */
+	bool inactive;	 /* a second table is loaded and waits for a resume: it may hold a key */
+	char target[16]; /* "crypt" when it has such a target, else its last one's type, or "" */
+};
+
+/* dm_look - what is there under that name. 0, -ENXIO when nothing is, or -errno. Never blocks. */
+int dm_look(const char *name, struct dm_look *ret);
+
+/* dm_resume - end somebody's suspend; may block as dm_replace() may. 0 or -errno. */
+int dm_resume(const char *name);
+
+/* dm_open - open a device by number. @nodes: as for loop_attach(). Returns a descriptor or -errno.
+ */
+int dm_open(int nodes, dev_t dev);
+
+/* dm_each - call @each for every device of this kernel. 0 or -errno. */
+int dm_each(void (*each)(const char *name, void *arg), void *arg);
+
+/* dm_forget_control - close what the library keeps open: before a fork's child closes all it has */
+void dm_forget_control(void);
+
 /* dm_exists - 1, 0, or -errno when device-mapper cannot be asked */
 int dm_exists(const char *name);
 

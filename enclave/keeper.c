@@ -21,14 +21,12 @@
 #include "enclave/base/privs.h"
 #include "enclave/base/secret.h"
 #include "enclave/keeper_priv.h"
+#include "enclave/mounts.h"
 #include "enclave/volume.h"
 
-#define MS	       1000000ULL
-#define SEC	       (1000 * MS)
-#define CHECK_FIRST_NS (2 * MS)
-#define CHECK_STEP_NS  (10 * MS) /* no event tells when the kernel has let go */
-#define CHECK_BOUND_NS (2 * SEC)
-#define IDLE_REPLY_NS  (2 * SEC) /* a view that is silent for longer is stuck */
+#define MS	      1000000ULL
+#define SEC	      (1000 * MS)
+#define IDLE_REPLY_NS (2 * SEC) /* a view that is silent for longer is stuck */
 
 /* --- sources -------------------------------------------------------------------------------------
  */
@@ -70,60 +68,12 @@ uint64_t keeper_left(const struct source *timer)
 /* --- the lock's actions --------------------------------------------------------------------------
  */
 
-static void check(struct keeper *k)
-{
-	uint64_t waited = io_boottime_ns() - k->check_started_ns;
-	struct stack_gone gone;
-	bool clean = stack_check_gone(k->dm_name, k->loop, &gone);
-
-	k->report.mapping_gone = gone.mapping;
-	k->report.loop_gone = gone.loop;
-	k->report.key_gone = gone.key;
-	k->report.mount_gone = view_mounts_gone(k);
-	if (clean && k->report.mount_gone && k->view_pid <= 0) {
-		keeper_arm(&k->step_timer, 0);
-		k->report.took_us = (io_boottime_ns() - k->lock_started_ns) / 1000;
-		keeper_event(k, LE_CLEAN);
-	} else if (waited > CHECK_BOUND_NS) {
-		keeper_event(k, LE_TIMEOUT);
-	} else {
-		keeper_arm(&k->step_timer, waited ? CHECK_STEP_NS : CHECK_FIRST_NS);
-	}
-}
-
-static void complain(struct keeper *k)
-{
-	log_error("the kernel still holds%s%s%s%s of %s; looking again",
-		  k->report.mapping_gone ? "" : " the mapping",
-		  k->report.loop_gone ? "" : " the loop", k->report.mount_gone ? "" : " a mount",
-		  k->report.key_gone ? "" : " the key", k->dm_name);
-}
-
 static void forget(struct keeper *k)
 {
 	fd_close(&k->image);
 	keybox_wipe(k->keybox);
 	k->dirty = false;
 	k->n_mounts = 0;
-}
-
-static void shut_door(struct keeper *k)
-{
-	k->lock_started_ns = io_boottime_ns();
-	keeper_arm(&k->step_timer, 0);
-	keeper_arm(&k->idle_timer, 0);
-	keeper_arm(&k->settle_timer, 0);
-	view_unmount(k);
-	save_abort(k);
-	sessions_clear(k);
-	open_refuse(k); /* those that were about to enter */
-}
-
-static void start_check(struct keeper *k)
-{
-	view_forget(k);
-	k->check_started_ns = io_boottime_ns();
-	check(k);
 }
 
 static void start_view(struct keeper *k)
@@ -158,6 +108,7 @@ static void new_name(struct keeper *k)
 	snprintf(k->dm_name, sizeof(k->dm_name), "taz-%s-%016llx", k->cfg->instance,
 		 (unsigned long long)id);
 	k->loop = 0;
+	k->fuse_dev = 0;
 }
 
 static void start_worker(struct keeper *k)
@@ -179,10 +130,10 @@ static const struct {
 	void (*run)(struct keeper *k);
 } actions[] = {
 	{ ACT_KILL_WORKER, open_kill_worker },
-	{ ACT_KILL_VIEW, view_kill },
+	{ ACT_KILL_VIEW, lock_kill_view },
 	{ ACT_REFUSE, open_refuse },
-	{ ACT_SHUT_DOOR, shut_door },
-	{ ACT_COMPLAIN, complain },
+	{ ACT_SHUT_DOOR, lock_shut_door },
+	{ ACT_COMPLAIN, lock_complain },
 	{ ACT_FORGET, forget },
 	{ ACT_KEEP, keep },
 	{ ACT_REPORT, report },
@@ -190,7 +141,8 @@ static const struct {
 	{ ACT_ADMIT, admit },
 	{ ACT_START_WORKER, start_worker },
 	{ ACT_START_VIEW, start_view },
-	{ ACT_CHECK, start_check },
+	{ ACT_CUT, lock_cut },
+	{ ACT_CHECK, lock_start_check },
 	{ ACT_SAVE, save_at_lock },
 };
 
@@ -223,8 +175,8 @@ static void drain_timer(struct source *s)
 static void on_step(struct keeper *k, struct source *s)
 {
 	drain_timer(s);
-	if (k->state == LS_DRAINING)
-		check(k);
+	if (k->state == LS_DRAINING || k->state == LS_CUTTING)
+		lock_check(k);
 	else if (k->state == LS_UNLOCKED)
 		keeper_event(k, LE_LOCK); /* nobody entered in time after the last session */
 	else
@@ -272,6 +224,7 @@ static void reap(struct keeper *k)
 		for (int i = 0; i < KEEPER_CONNS; i++)
 			if (k->conns[i].worker_pid == pid)
 				k->conns[i].worker_pid = 0;
+		lock_reaped(k, pid);
 	}
 }
 
@@ -349,7 +302,7 @@ static int shut_first(const struct keeper_config *cfg)
 	autoclose int dir = -EBADF;
 	int r;
 
-	volume_detach_stale(cfg->door);
+	mounts_detach_stale(cfg->door);
 	dir = open(cfg->door, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return log_err(-errno, "open %s", cfg->door);
@@ -413,9 +366,7 @@ int keeper_run(const struct keeper_config *cfg)
 	if (!k)
 		return -ENOMEM;
 	k->cfg = cfg;
-	k->report = (struct res_lock){
-		.mapping_gone = 1, .loop_gone = 1, .mount_gone = 1, .key_gone = 1
-	};
+	lock_init(k);
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		sources[i]->fd = -EBADF;
 	k->vault_dir = k->image = k->root = k->fuse_mount = k->keybox_fd = -EBADF;

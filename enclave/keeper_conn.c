@@ -29,6 +29,9 @@ void conn_drop_worker(struct keeper *k, struct conn *c)
 {
 	if (c->worker_pid > 0)
 		kill(c->worker_pid, SIGKILL);
+	/* It may be in the kernel, making the mapping: the lock waits for its death. */
+	if (c->worker_pid > 0 && c->state == CONN_WORKING)
+		k->opener_pid = c->worker_pid;
 	c->worker_pid = 0;
 	keeper_unwatch(k, &c->worker);
 }
@@ -96,8 +99,10 @@ static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 static void on_lock(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	c->state = CONN_LOCK;
-	if (k->state == LS_LOCKED)
+	if (k->state == LS_LOCKED) {
 		k->report.took_us = 0;
+		lock_check_again(k);
+	}
 	keeper_event(k, LE_LOCK);
 }
 
@@ -136,7 +141,7 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 		[LS_LOCKED] = PROTO_LOCKED,    [LS_OPENING] = PROTO_OPENING,
 		[LS_STARTING] = PROTO_OPENING, [LS_UNLOCKED] = PROTO_UNLOCKED,
 		[LS_CLOSING] = PROTO_LOCKING,  [LS_DRAINING] = PROTO_LOCKING,
-		[LS_SAVING] = PROTO_LOCKING,
+		[LS_CUTTING] = PROTO_LOCKING,  [LS_SAVING] = PROTO_LOCKING,
 	};
 	struct res_status res = {
 		.op = RES_STATUS,
@@ -277,6 +282,16 @@ bool conns_save_next(struct keeper *k)
 			any = true;
 		}
 	return any;
+}
+
+void conns_trying(struct keeper *k)
+{
+	struct res_lock res = k->report;
+
+	res.op = RES_LOCK_TRYING;
+	FOR_CONNS (k, c)
+		if (c->state == CONN_LOCK)
+			conn_send(c, &res, sizeof(res));
 }
 
 void conns_report(struct keeper *k)

@@ -1,7 +1,8 @@
 /*
- * keeper_priv - what the five files of the keeper share
+ * keeper_priv - what the files of the keeper share
  *
- *	keeper.c	the loop, the lock's actions, timers, children
+ *	keeper.c	the loop, the table of actions, timers, children
+ *	keeper_lock.c	the lock: what is verified, what is done when something pins the volume
  *	keeper_conn.c	clients: who may ask for what
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
@@ -75,6 +76,28 @@ struct conn {
 
 enum save_phase { SAVE_NONE, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
 
+/*
+ * What may block in the kernel is done aside: in a forked child that can be left behind, one of
+ * each kind at a time. It writes into memory that it shares with us, so that what it has found so
+ * far is there even when it does not come back.
+ */
+enum aside_kind {
+	ASIDE_THAW,  /* undo a freeze of the file system, a suspend of the mapping */
+	ASIDE_SWEEP, /* take copies of our mounts out of every namespace */
+	ASIDE_CUT,   /* put an error target in the place of the crypt table */
+	ASIDE_LOOK,  /* see who holds what is left */
+	ASIDES,
+};
+
+struct aside_result;
+
+struct aside {
+	struct source src; /* a pipe: end of file when the child is through, or dead */
+	pid_t pid;
+	struct aside_result *result;
+	bool done; /* it was through, and result is whole; NULL or partial otherwise */
+};
+
 struct mount_at {
 	int fd;
 	int id; /* mount id, for the proof that it is gone */
@@ -107,6 +130,7 @@ struct keeper {
 		   */
 	struct mount_at mounts[KEEPER_MOUNTS];
 	int n_mounts, fuse_mount;
+	dev_t fuse_dev; /* of the view's file system, 0 when there was none */
 	bool fuse_attached, idle_asked;
 
 	/* Saving. */
@@ -120,6 +144,9 @@ struct keeper {
 
 	/* How the last lock went. */
 	uint64_t lock_started_ns, check_started_ns;
+	struct aside asides[ASIDES];
+	pid_t opener_pid; /* a worker that was told to die while it was opening */
+	bool complained;
 	struct res_lock report;
 };
 
@@ -132,6 +159,17 @@ void keeper_unwatch(struct keeper *k, struct source *s); /* closes it; nothing w
 void keeper_arm(struct source *timer, uint64_t ns);
 uint64_t keeper_left(const struct source *timer); /* ns until it fires */
 
+/* --- keeper_lock.c */
+void lock_init(struct keeper *k);
+void lock_shut_door(struct keeper *k);	 /* ACT_SHUT_DOOR */
+void lock_kill_view(struct keeper *k);	 /* ACT_KILL_VIEW */
+void lock_start_check(struct keeper *k); /* ACT_CHECK */
+void lock_check(struct keeper *k);	 /* look at the kernel once: may lead to the next event */
+void lock_cut(struct keeper *k);	 /* ACT_CUT */
+void lock_complain(struct keeper *k);	 /* ACT_COMPLAIN */
+void lock_check_again(struct keeper *k); /* while locked: is what was held still held? */
+void lock_reaped(struct keeper *k, pid_t pid);
+
 /* --- keeper_conn.c */
 #define FOR_CONNS(k, c)                                                       \
 	for (struct conn *c = (k)->conns; c < (k)->conns + KEEPER_CONNS; c++) \
@@ -139,6 +177,7 @@ uint64_t keeper_left(const struct source *timer); /* ns until it fires */
 
 int conns_listen(struct keeper *k);
 void conns_report(struct keeper *k); /* ACT_REPORT */
+void conns_trying(struct keeper *k); /* tell those who wait for the lock that it is late */
 void conns_saved(struct keeper *k, int err);
 bool conns_save_next(struct keeper *k); /* those who came too late for that one; false: none */
 void conn_send(struct conn *c, const void *msg, size_t size);

@@ -18,12 +18,13 @@
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 #include "enclave/base/run.h"
+#include "enclave/mounts.h"
 #include "enclave/volume.h"
 
 #define SEC	      1000000000ULL
 #define ANCESTORS_MAX 256
 #define START_NS      (20 * SEC)	    /* a view that does not answer by then never will */
-#define LOCK_NS	      (1500 * (SEC / 1000)) /* leaves half a second of the two for the kernel */
+#define LOCK_NS	      (1100 * (SEC / 1000)) /* leaves 0.9 s of the two for a cut */
 
 /* --- the process ----------------------------------------------------------------------------- */
 
@@ -147,6 +148,9 @@ int view_start(struct keeper *k)
 	k->fuse_mount = volume_fuse(fuse, k->cfg->uid, k->cfg->gid);
 	if (k->fuse_mount < 0)
 		return log_err(k->fuse_mount, "mount the view");
+	r = volume_dev(k->fuse_mount, &k->fuse_dev);
+	if (r < 0) /* then nobody could find its copies */
+		return log_err(r, "ask for the view's device number");
 	r = msg_pair(pair);
 	if (r < 0)
 		return r;
@@ -274,7 +278,7 @@ void view_unmount(struct keeper *k)
 bool view_mounts_gone(struct keeper *k)
 {
 	for (int i = 0; i < k->n_mounts; i++)
-		if (volume_is_mounted(k->mounts[i].id))
+		if (mounts_have(k->mounts[i].id))
 			return false;
 	return true;
 }

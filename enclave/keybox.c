@@ -46,6 +46,7 @@ struct keybox *keybox_map(int fd)
 	 * on the kernel's behalf, which is what that memory refuses. */
 	if (is_secret(fd) || mlock(p, KEYBOX_BYTES) == 0) {
 		madvise(p, KEYBOX_BYTES, MADV_DONTDUMP);
+		madvise(p, KEYBOX_BYTES, MADV_DONTFORK); /* a child has no business with it */
 		return p;
 	}
 	munmap(p, KEYBOX_BYTES);

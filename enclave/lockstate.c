@@ -44,8 +44,15 @@ static const struct row table[LS_STATES][LE_EVENTS] = {
 	[LS_DRAINING] = {
 		[LE_CLEAN] = TO(LS_SAVING, ACT_SAVE),
 		[LE_GONE] = TO(LS_DRAINING, ACT_NONE), /* of a view that was killed */
-		[LE_TIMEOUT] = TO(LS_DRAINING, ACT_COMPLAIN | ACT_CHECK),
+		[LE_TIMEOUT] = TO(LS_CUTTING, ACT_CUT | ACT_CHECK),
 		[LE_LOCK] = TO(LS_DRAINING, ACT_NONE),
+	},
+	[LS_CUTTING] = {
+		[LE_CLEAN] = TO(LS_SAVING, ACT_SAVE),
+		[LE_PINNED] = TO(LS_SAVING, ACT_SAVE),
+		[LE_GONE] = TO(LS_CUTTING, ACT_NONE),
+		[LE_TIMEOUT] = TO(LS_CUTTING, ACT_COMPLAIN | ACT_CUT | ACT_CHECK),
+		[LE_LOCK] = TO(LS_CUTTING, ACT_NONE),
 	},
 	[LS_SAVING] = {
 		[LE_SAVED] = TO(LS_LOCKED, ACT_FORGET | ACT_REPORT),
@@ -66,16 +73,16 @@ struct lock_step lockstate_step(enum lock_state state, enum lock_event event)
 const char *lockstate_name(enum lock_state state)
 {
 	static const char *const names[LS_STATES] = { "locked",	 "opening",  "starting", "unlocked",
-						      "closing", "draining", "saving" };
+						      "closing", "draining", "cutting",	 "saving" };
 
 	return names[state];
 }
 
 const char *lockstate_event_name(enum lock_event event)
 {
-	static const char *const names[LE_EVENTS] = { "open",  "opened",   "failed",  "ready",
-						      "lock",  "gone",	   "timeout", "clean",
-						      "saved", "not-saved" };
+	static const char *const names[LE_EVENTS] = { "open",	"opened", "failed",   "ready",
+						      "lock",	"gone",	  "timeout",  "clean",
+						      "pinned", "saved",  "not-saved" };
 
 	return names[event];
 }

@@ -1,7 +1,7 @@
 /*
  * lockstate - the lock's state machine: (state, event) -> (state, actions), and nothing else
  *
- * No I/O, no time, no memory: keeper.c gathers events and carries the actions out. What is not in
+ * No I/O, no time, no memory: the keeper gathers events and carries the actions out. What is not in
  * the table is refused: the state stays and ACT_NONE is returned with refused set, so that an event
  * that comes at a wrong moment can never open anything.
  *
@@ -9,13 +9,19 @@
  *     ^                  | FAILED             | GONE, LOCK        | LOCK       | GONE
  *     |                  v                    v                   v            v
  *     +--------------- LOCKED             (CLOSING)            CLOSING ----> DRAINING
- *     |                                                           | GONE,      | CLEAN
- *     |                                                           | TIMEOUT    v
- *     +----------------SAVED or NOT_SAVED------------------------------------SAVING
+ *     |                                                           | GONE,      |      | TIMEOUT
+ *     |                                                           | TIMEOUT    |      v
+ *     |                                                           +----------->|   CUTTING
+ *     |                                                              CLEAN     v      | CLEAN,
+ * PINNED
+ *     +----------------SAVED or NOT_SAVED------------------------------------SAVING <-+
  *
- * CLOSING: the view was asked to scrub and end; TIMEOUT kills it. DRAINING: the view is dead and
- * the kernel takes the stack down; CLEAN says that this was seen. SAVING: the ciphertext goes to
- * disk.
+ * CLOSING: the view was asked to scrub and end; TIMEOUT kills it. DRAINING: the view is dead, or
+ * told to die, and the kernel takes the stack down; CLEAN says that this was seen; TIMEOUT that
+ * something pins it. CUTTING: an error target takes the place of the crypt table, so that the key
+ * is gone whoever pins what; TIMEOUT says that even this is not seen yet, and goes on trying for
+ * ever. SAVING: the ciphertext goes to disk. There is no way from CLOSING to LOCKED but through
+ * CLEAN or PINNED: a lock ends in what was verified, or does not end.
  */
 #ifndef TAZ_ENCLAVE_LOCKSTATE_H
 #define TAZ_ENCLAVE_LOCKSTATE_H
@@ -29,6 +35,7 @@ enum lock_state {
 	LS_UNLOCKED,
 	LS_CLOSING,
 	LS_DRAINING,
+	LS_CUTTING,
 	LS_SAVING,
 	LS_STATES,
 };
@@ -42,6 +49,7 @@ enum lock_event {
 	LE_GONE,      /* the view's process is dead */
 	LE_TIMEOUT,   /* the bound of the present step has passed */
 	LE_CLEAN,     /* no mapping, loop, mount and key of ours is left */
+	LE_PINNED,    /* view and key are gone; what is left is in others' hands, and fails */
 	LE_SAVED,     /* the sealed file is durable, or nothing had to be saved */
 	LE_NOT_SAVED, /* it could not be written */
 	LE_EVENTS,
@@ -62,7 +70,8 @@ enum lock_action {
 	ACT_KEEP = 1 << 10,	/* keep both: the ciphertext in RAM is all there is */
 	ACT_REFUSE = 1 << 11,	/* tell the client that the open failed */
 	ACT_REPORT = 1 << 12,	/* tell those who asked for the lock how it ended */
-	ACT_COMPLAIN = 1 << 13, /* the kernel did not let go in time: say what is left */
+	ACT_COMPLAIN = 1 << 13, /* it is not done in time: say what is left */
+	ACT_CUT = 1 << 14,	/* an error target in the place of the key, in a child */
 };
 
 struct lock_step {

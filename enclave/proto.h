@@ -29,6 +29,7 @@ enum proto_op {
 	RES_STATUS,
 	RES_SEAL_TO,
 	RES_LOCK,
+	RES_LOCK_TRYING, /* struct res_lock: it is late, and goes on; RES_LOCK follows */
 };
 
 struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE */
@@ -99,15 +100,56 @@ struct res_status {
 	char instance[64];
 };
 
-/* What lock verified, each 1 when it is gone. */
-struct res_lock {
+/* What a lock verifies, in the order in which it goes. */
+enum proto_check { CHECK_VIEW, CHECK_MAPPING, CHECK_LOOP, CHECK_MOUNT, CHECK_KEY, PROTO_CHECKS };
+
+struct proto_checked {
+	uint32_t gone; /* 1: it was seen to be gone; stays so */
+	uint32_t pad;
+	uint64_t us; /* since the lock began */
+};
+
+/* By what somebody holds on to a part of the volume. */
+enum proto_hold {
+	HOLD_FD,     /* a file or directory of the decrypted file system */
+	HOLD_CWD,    /* its working directory is there */
+	HOLD_ROOT,   /* its root directory is there */
+	HOLD_EXE,    /* it runs a program from there */
+	HOLD_MAP,    /* it has mapped a file of it */
+	HOLD_DEVICE, /* the mapping, opened as a device */
+	HOLD_LOOP,   /* the loop device, opened: ciphertext */
+	HOLD_MOUNT, /* a mount that could not be taken away, at where; pid lives in its namespace */
+	HOLD_STACKED, /* another block device on top, named in where; no pid */
+	HOLD_UNKNOWN, /* nobody that /proc shows: a descriptor in flight, or the kernel itself */
+	PROTO_HOLDS,
+};
+
+struct proto_holder {
+	int32_t pid;	 /* 0: no process */
+	uint32_t how;	 /* enum proto_hold */
+	int32_t fd;	 /* the first one, for HOLD_FD, HOLD_DEVICE, HOLD_LOOP; otherwise -1 */
+	uint32_t more;	 /* descriptors or maps of the same kind beside it */
+	uint64_t mnt_ns; /* inode of its mount namespace when that is not the keeper's; otherwise 0
+			  */
+	char program[64];
+	char where[64];
+};
+
+#define PROTO_HOLDERS 16
+
+struct res_lock { /* also RES_LOCK_TRYING */
 	uint32_t op;
 	int32_t err;
 	uint32_t why;
-	uint32_t mapping_gone, loop_gone, mount_gone, key_gone;
+	uint32_t killed_view; /* 1: it did not close in time, or could not be asked */
+	uint32_t cut;	      /* 1: an error target has taken the place of the crypt table */
+	uint32_t n_held;      /* 0: all is gone */
+	uint32_t more_held;   /* 1: there are others than those in held */
+	struct proto_checked checks[PROTO_CHECKS];
 	uint64_t took_us; /* from the request to the verified state, without the save */
 	uint64_t save_us;
 	uint64_t generation;
+	struct proto_holder held[PROTO_HOLDERS];
 };
 
 /* --- the view's channel: the keeper and its tazfs ------------------------------------------ */

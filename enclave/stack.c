@@ -1,11 +1,14 @@
 #include "enclave/stack.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/keyctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -16,6 +19,12 @@
 #include "enclave/dm.h"
 #include "enclave/loop.h"
 #include "enclave/volume.h"
+
+/* linux/fs.h has neither; the kernel's fs/ext4/ext4.h does, since 4.11. */
+#ifndef EXT4_IOC_SHUTDOWN
+#define EXT4_IOC_SHUTDOWN	    _IOR('X', 125, uint32_t)
+#define EXT4_GOING_FLAGS_NOLOGFLUSH 2
+#endif
 
 /* The tmpfs has room for the image and a few inodes; its blocks are only used when written. */
 #define TMPFS_SLACK (1 << 20)
@@ -129,11 +138,96 @@ static bool key_exists(const char *dm_name)
 	return false;
 }
 
-bool stack_check_gone(const char *dm_name, dev_t loop, struct stack_gone *ret)
+bool stack_mapping_gone(const char *dm_name)
 {
 	dm_remove(dm_name);
-	ret->mapping = dm_exists(dm_name) == 0;
-	ret->loop = !loop || !loop_is_bound(loop);
-	ret->key = !key_exists(dm_name);
-	return ret->mapping && ret->loop && ret->key;
+	return dm_exists(dm_name) == 0;
+}
+
+bool stack_loop_gone(dev_t loop)
+{
+	return !loop || !loop_is_bound(loop);
+}
+
+bool stack_key_gone(const char *dm_name)
+{
+	struct dm_look now;
+	int r = dm_look(dm_name, &now);
+
+	/* A mapping that is there holds a key unless its table is seen to be of another kind. */
+	if (r != -ENXIO && (r < 0 || now.inactive || !strcmp(now.target, "crypt")))
+		return false;
+	return !key_exists(dm_name);
+}
+
+int stack_cut(const char *dm_name)
+{
+	struct dm_look now;
+	int r = dm_look(dm_name, &now);
+
+	if (r == -ENXIO)
+		return 0;
+	if (r == 0 && (strcmp(now.target, "error") || now.inactive || now.suspended))
+		r = dm_replace(dm_name, "error");
+	return r;
+}
+
+int stack_shut_fs(const char *dm_name)
+{
+	autoclose int nodes = private_nodes();
+	autoclose int dm = -EBADF, root = -EBADF;
+	uint32_t how = EXT4_GOING_FLAGS_NOLOGFLUSH;
+	struct dm_look now;
+	int r = nodes < 0 ? nodes : dm_look(dm_name, &now);
+
+	if (r < 0)
+		return r;
+	dm = dm_open(nodes, now.dev);
+	if (dm < 0)
+		return dm;
+	/* The same file system again if somebody holds it; otherwise the error target refuses. */
+	root = volume_ext4(dm);
+	if (root < 0)
+		return root;
+	ioctl(root, FITHAW, 0);
+	return ioctl(root, EXT4_IOC_SHUTDOWN, &how) < 0 ? -errno : 0;
+}
+
+/* The view holds the decrypted root under a number of its own choosing. */
+static int open_held_root(pid_t pid, dev_t dev)
+{
+	char path[40];
+	struct dirent *e;
+	int fd = -ENOENT;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (fd < 0 && (e = readdir(dir))) {
+		struct statx st;
+
+		if (statx(dirfd(dir), e->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+		    makedev(st.stx_dev_major, st.stx_dev_minor) == dev && S_ISDIR(st.stx_mode))
+			fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	closedir(dir);
+	return fd < 0 ? -ENOENT : fd;
+}
+
+int stack_thaw(const char *dm_name, pid_t view)
+{
+	autoclose int root = -EBADF;
+	struct dm_look now;
+	int r = dm_look(dm_name, &now);
+
+	if (r == 0 && now.suspended)
+		r = dm_resume(dm_name);
+	if (r < 0 || view <= 0)
+		return r;
+	root = open_held_root(view, now.dev);
+	if (root < 0)
+		return root;
+	return ioctl(root, FITHAW, 0) < 0 && errno != EINVAL ? -errno : 0;
 }

@@ -38,16 +38,39 @@ struct stack_owner {
 int stack_up(int image, const struct luks_volume *vol, const char *dm_name,
 	     const struct stack_owner *make_fs, dev_t *ret_loop);
 
-/* What stack_check_gone() found to be gone. */
-struct stack_gone {
-	bool mapping, loop, key;
-};
+/*
+ * Is that part gone from the kernel? An empty mapping, left by a worker that was killed before it
+ * had a key, is removed on the way. The key is gone when /proc/keys does not name it and no table
+ * under that name is one of dm-crypt. What cannot be told is not gone.
+ */
+bool stack_mapping_gone(const char *dm_name);
+bool stack_loop_gone(dev_t loop);
+bool stack_key_gone(const char *dm_name);
 
 /*
- * stack_check_gone - is everything of that name gone from the kernel?
- * An empty mapping, left by a worker that was killed before it had a key, is removed on the way.
- * Returns true when all of it is.
+ * The rest is for a volume that somebody pins, or tries to hold. All of it may block in the kernel:
+ * call it in a process that can be left behind.
  */
-bool stack_check_gone(const char *dm_name, dev_t loop, struct stack_gone *ret);
+
+/*
+ * stack_thaw - undo what would make an orderly close wait for ever: a frozen file system, a
+ * suspended mapping
+ * @view, @view_fd: the process that holds the decrypted root, and as which descriptor; @view 0:
+ * none Returns 0 (also when there was nothing to undo) or -errno. Source: ioctl_fsfreeze(2) FITHAW;
+ * freeze_super(), bdev_freeze() in the kernel's fs/super.c.
+ */
+int stack_thaw(const char *dm_name, pid_t view);
+
+/* stack_cut - an error target in the place of the table: the key is gone. 0 (also when there is no
+ * mapping) or -errno. */
+int stack_cut(const char *dm_name);
+
+/*
+ * stack_shut_fs - after stack_cut(): let what the file system still has in its cache fail, too
+ * Reads and writes through held descriptors get EIO from then on; pages that are mapped stay
+ * readable for whoever mapped them. Returns 0, or -errno: nobody had it mounted (-EIO).
+ * Source: EXT4_IOC_SHUTDOWN in the kernel's fs/ext4/ioctl.c.
+ */
+int stack_shut_fs(const char *dm_name);
 
 #endif

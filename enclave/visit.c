@@ -53,7 +53,7 @@ static int replace_stdin(int passphrase_fd)
 static int leave(int status)
 {
 	struct res_lock res;
-	int r = client_leave(&res);
+	int r = client_leave(&res, NULL);
 
 	if (status < 0)
 		return CMD_FAILED;

@@ -56,10 +56,7 @@ int volume_door(int target, uid_t uid, gid_t gid);
 /* volume_mount_id - the mount id of a descriptor's mount (/proc/self/fdinfo), or -errno */
 int volume_mount_id(int fd);
 
-/* volume_is_mounted - is a mount of that id in our mount namespace? True when it cannot be told. */
-bool volume_is_mounted(int id);
-
-/* volume_detach_stale - detach views at @path whose daemon is dead, left by a killed keeper */
-void volume_detach_stale(const char *path);
+/* volume_dev - the device number of the file system behind a descriptor. 0 or -errno. */
+int volume_dev(int fd, dev_t *ret);
 
 #endif

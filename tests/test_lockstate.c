@@ -18,8 +18,9 @@ static void test_a_lock_is_never_refused(void **state)
 static void test_every_state_reaches_locked_by_events_that_the_kernel_forces(void **state)
 {
 	static const enum lock_event forced[LS_STATES] = {
-		[LS_OPENING] = LE_FAILED,  [LS_STARTING] = LE_GONE,  [LS_UNLOCKED] = LE_GONE,
-		[LS_CLOSING] = LE_TIMEOUT, [LS_DRAINING] = LE_CLEAN, [LS_SAVING] = LE_NOT_SAVED,
+		[LS_OPENING] = LE_FAILED,   [LS_STARTING] = LE_GONE,	[LS_UNLOCKED] = LE_GONE,
+		[LS_CLOSING] = LE_TIMEOUT,  [LS_DRAINING] = LE_TIMEOUT, [LS_CUTTING] = LE_PINNED,
+		[LS_SAVING] = LE_NOT_SAVED,
 	};
 
 	for (int s = 0; s < LS_STATES; s++) {
@@ -29,7 +30,7 @@ static void test_every_state_reaches_locked_by_events_that_the_kernel_forces(voi
 			struct lock_step step = lockstate_step(at, forced[at]);
 
 			assert_false(step.refused);
-			assert_true(steps < 4);
+			assert_true(steps < 6);
 			at = step.next;
 		}
 	}
@@ -95,6 +96,83 @@ static void test_every_end_is_reported(void **state)
 		}
 }
 
+/* What was seen is that the kernel is clean, or that view and key are gone. */
+static void test_the_image_is_saved_only_after_the_kernel_was_looked_at(void **state)
+{
+	for (int s = 0; s < LS_STATES; s++)
+		for (int e = 0; e < LE_EVENTS; e++) {
+			struct lock_step step = lockstate_step(s, e);
+
+			assert_int_equal(!!(step.actions & ACT_SAVE),
+					 step.next == LS_SAVING && s != LS_SAVING);
+			if (!(step.actions & ACT_SAVE) || s == LS_LOCKED)
+				continue;
+			assert_true((s == LS_DRAINING && e == LE_CLEAN) ||
+				    (s == LS_CUTTING && (e == LE_CLEAN || e == LE_PINNED)));
+		}
+}
+
+static void test_locked_is_reached_by_saving_only(void **state)
+{
+	for (int s = 0; s < LS_STATES; s++)
+		for (int e = 0; e < LE_EVENTS; e++)
+			if (s != LS_LOCKED && lockstate_step(s, e).next == LS_LOCKED)
+				assert_int_equal(s, LS_SAVING);
+}
+
+/* A key whose table may still be there is cut again for as long as it takes. */
+static void test_a_late_lock_cuts_complains_and_never_gives_up(void **state)
+{
+	struct lock_step step = lockstate_step(LS_DRAINING, LE_TIMEOUT);
+
+	assert_int_equal(step.next, LS_CUTTING);
+	assert_int_equal(step.actions, ACT_CUT | ACT_CHECK);
+	for (int i = 0; i < 100; i++) {
+		step = lockstate_step(step.next, LE_TIMEOUT);
+		assert_int_equal(step.next, LS_CUTTING);
+		assert_int_equal(step.actions, ACT_COMPLAIN | ACT_CUT | ACT_CHECK);
+	}
+}
+
+/* Everything that has a place; all else is refused. */
+static const struct {
+	enum lock_state at;
+	enum lock_event on;
+	enum lock_state next;
+} cells[] = {
+	{ LS_LOCKED, LE_OPEN, LS_OPENING },	  { LS_LOCKED, LE_LOCK, LS_SAVING },
+	{ LS_OPENING, LE_OPENED, LS_STARTING },	  { LS_OPENING, LE_FAILED, LS_DRAINING },
+	{ LS_OPENING, LE_LOCK, LS_DRAINING },	  { LS_STARTING, LE_READY, LS_UNLOCKED },
+	{ LS_STARTING, LE_FAILED, LS_DRAINING },  { LS_STARTING, LE_GONE, LS_DRAINING },
+	{ LS_STARTING, LE_TIMEOUT, LS_DRAINING }, { LS_STARTING, LE_LOCK, LS_CLOSING },
+	{ LS_UNLOCKED, LE_LOCK, LS_CLOSING },	  { LS_UNLOCKED, LE_GONE, LS_DRAINING },
+	{ LS_CLOSING, LE_GONE, LS_DRAINING },	  { LS_CLOSING, LE_TIMEOUT, LS_DRAINING },
+	{ LS_CLOSING, LE_LOCK, LS_CLOSING },	  { LS_DRAINING, LE_CLEAN, LS_SAVING },
+	{ LS_DRAINING, LE_GONE, LS_DRAINING },	  { LS_DRAINING, LE_TIMEOUT, LS_CUTTING },
+	{ LS_DRAINING, LE_LOCK, LS_DRAINING },	  { LS_CUTTING, LE_CLEAN, LS_SAVING },
+	{ LS_CUTTING, LE_PINNED, LS_SAVING },	  { LS_CUTTING, LE_GONE, LS_CUTTING },
+	{ LS_CUTTING, LE_TIMEOUT, LS_CUTTING },	  { LS_CUTTING, LE_LOCK, LS_CUTTING },
+	{ LS_SAVING, LE_SAVED, LS_LOCKED },	  { LS_SAVING, LE_NOT_SAVED, LS_LOCKED },
+	{ LS_SAVING, LE_LOCK, LS_SAVING },
+};
+
+static void test_every_cell_is_what_it_should_be(void **state)
+{
+	for (int s = 0; s < LS_STATES; s++)
+		for (int e = 0; e < LE_EVENTS; e++) {
+			struct lock_step step = lockstate_step(s, e);
+			size_t i = 0;
+
+			while (i < sizeof(cells) / sizeof(*cells) &&
+			       (cells[i].at != (enum lock_state)s ||
+				cells[i].on != (enum lock_event)e))
+				i++;
+			assert_int_equal(step.refused, i == sizeof(cells) / sizeof(*cells));
+			if (!step.refused)
+				assert_int_equal(step.next, cells[i].next);
+		}
+}
+
 static void test_states_and_events_have_names(void **state)
 {
 	for (int s = 0; s < LS_STATES; s++)
@@ -113,6 +191,10 @@ int main(void)
 		cmocka_unit_test(test_a_refused_event_changes_nothing),
 		cmocka_unit_test(test_the_image_is_forgotten_only_when_it_is_saved),
 		cmocka_unit_test(test_every_end_is_reported),
+		cmocka_unit_test(test_the_image_is_saved_only_after_the_kernel_was_looked_at),
+		cmocka_unit_test(test_locked_is_reached_by_saving_only),
+		cmocka_unit_test(test_a_late_lock_cuts_complains_and_never_gives_up),
+		cmocka_unit_test(test_every_cell_is_what_it_should_be),
 		cmocka_unit_test(test_states_and_events_have_names),
 	};
 
