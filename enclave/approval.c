@@ -60,6 +60,8 @@ static void put(FILE *f, const char *what, const char *value)
 static void write_text(FILE *f, const struct entry *e, const struct program *p, const char *dir,
 		       const char *hash)
 {
+	size_t n = 0, bytes = 0;
+
 	put(f, "entry", e->name);
 	put(f, "makes", e->file);
 	fprintf(f, "  %-10s %04o\n", "mode", e->mode & 07777U);
@@ -67,14 +69,17 @@ static void write_text(FILE *f, const struct entry *e, const struct program *p, 
 	fprintf(f, "  %-10s %s%s\n", "contents", p->hash,
 		p->copied ? " (not only root can change it: a copy of this runs)" : "");
 	put(f, "runs in", dir);
-	for (size_t i = 0; e->argv[i]; i++) {
+	for (; e->argv[n]; n++) {
 		char what[24];
 
-		snprintf(what, sizeof(what), "word %zu", i);
-		put(f, what, e->argv[i]);
+		snprintf(what, sizeof(what), "word %zu", n);
+		put(f, what, e->argv[n]);
+		bytes += strlen(e->argv[n]);
 	}
 	for (size_t i = 0; e->pass && e->pass[i]; i++)
 		put(f, "gets", e->pass[i]);
+	/* Last, where it is seen: long words may have pushed the first ones off the screen. */
+	fprintf(f, "  %-10s %zu words of %zu bytes\n", "in all", n, bytes);
 	fprintf(f, "  %-10s %s\n", "hash", hash);
 }
 

@@ -218,7 +218,7 @@ static int pull_all(const struct pull *p, const struct entry *const *entries,
 		struct pull_result res;
 
 		if (p->terminal)
-			log_info("[%zu/%zu] %s: running its command", i + 1, n, entries[i]->name);
+			log_info("[%zu/%zu] %s ...", i + 1, n, entries[i]->name);
 		pull_entry(p, entries[i], &res);
 		report(entries[i], &res, all);
 		if (res.err == -ECANCELED) {

@@ -19,7 +19,7 @@
 #include "enclave/base/privs.h"
 #include "enclave/base/run.h"
 
-#define GRACE_NS    1000000000ULL
+#define SEC_NS	    1000000000ULL
 #define PROGRAM_FD  3 /* the program's, in the child */
 #define EXEC_FAILED 126
 
@@ -135,43 +135,46 @@ static void run_child(const struct command *c, pid_t parent)
 
 /* --- the parent ------------------------------------------------------------------------------ */
 
-static int wait_some(int pidfd, int watch, uint64_t until_ns, int *ret_signal)
+/* Returns 0 when it has ended, -EAGAIN when something else happened: a signal, a second, its time.
+ */
+static int wait_some(int pidfd, int watch, uint64_t max_ns, int *ret_signal)
 {
 	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN },
 			      { .fd = watch, .events = POLLIN } };
 	struct signalfd_siginfo info;
-	uint64_t now = io_boottime_ns();
-	int ms = until_ns > now ? (int)((until_ns - now) / 1000000 + 1) : 0;
-	int n = poll(p, 2, ms);
 
-	if (n < 0)
+	if (poll(p, 2, (int)((max_ns + 999999) / 1000000)) < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	if (p[1].revents & POLLIN && read(watch, &info, sizeof(info)) == sizeof(info))
 		*ret_signal = (int)info.ssi_signo;
-	if (p[0].revents)
-		return 0;
-	return n == 0 ? -ETIMEDOUT : -EAGAIN;
+	return p[0].revents ? 0 : -EAGAIN;
 }
 
 /* Until it has ended: asked after its time or by a signal of ours, killed a second later. */
 static int wait_end(const struct command *c, pid_t pid, int pidfd, int watch,
 		    struct command_end *ret)
 {
-	uint64_t until = io_boottime_ns() + c->timeout_sec * 1000000000ULL;
+	uint64_t now = io_boottime_ns(), until = now + c->timeout_sec * SEC_NS;
 	bool asked = false;
 	int r;
 
-	while ((r = wait_some(pidfd, watch, until, &ret->signal)) < 0) {
-		if (r != -EAGAIN && r != -ETIMEDOUT)
+	for (;;) {
+		uint64_t left = until > now ? until - now : 0;
+
+		r = wait_some(pidfd, watch, c->tick && left > SEC_NS ? SEC_NS : left, &ret->signal);
+		if (r != -EAGAIN)
 			return r;
-		if (r == -EAGAIN && (!ret->signal || asked))
+		now = io_boottime_ns();
+		if (now < until && (!ret->signal || asked)) {
+			if (c->tick)
+				c->tick(c->arg);
 			continue;
+		}
 		ret->timed_out |= !ret->signal;
 		kill(-pid, asked ? SIGKILL : SIGTERM);
 		asked = true;
-		until = io_boottime_ns() + GRACE_NS;
+		until = now + SEC_NS;
 	}
-	return 0;
 }
 
 int command_run(const struct command *c, int watch, struct command_end *ret)

@@ -23,7 +23,9 @@ struct command {
 	int out;
 	uint64_t out_max; /* bytes */
 	unsigned timeout_sec;
-	bool terminal; /* there is one: it may ask */
+	bool terminal;		 /* there is one: it may ask */
+	void (*tick)(void *arg); /* called about once a second while it runs; or NULL */
+	void *arg;
 };
 
 struct command_end {

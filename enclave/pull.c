@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
+#include "enclave/base/log.h"
 #include "enclave/command.h"
 #include "enclave/incoming.h"
 #include "enclave/place.h"
@@ -238,11 +240,30 @@ static void say_commit(int r, struct pull_result *ret)
 	}
 }
 
+struct growth {
+	const char *name;
+	int fd;
+	off_t was;
+};
+
+/* Only when there is more: a command that asks for something is not talked into. */
+static void say_growth(void *arg)
+{
+	struct growth *g = arg;
+	struct stat st;
+
+	if (fstat(g->fd, &st) < 0 || st.st_size == g->was)
+		return;
+	g->was = st.st_size;
+	log_info("%s: %lld bytes so far", g->name, (long long)g->was);
+}
+
 static void run(const struct pull *p, const struct entry *e, const struct program *prog,
 		struct incoming *in, struct pull_result *ret)
 {
+	struct growth growth = { .name = e->name, .fd = in->out };
 	struct env env = { 0 };
-	struct command_end end;
+	struct command_end end = { 0 };
 	struct command c = {
 		.program = prog,
 		.argv = e->argv,
@@ -252,6 +273,8 @@ static void run(const struct pull *p, const struct entry *e, const struct progra
 		.out_max = PULL_BYTES_MAX,
 		.timeout_sec = p->timeout_sec,
 		.terminal = p->terminal,
+		.tick = p->terminal ? say_growth : NULL,
+		.arg = &growth,
 	};
 	int r = env_fill(p, e, &env);
 

@@ -34,8 +34,10 @@ struct pull_result {
 	int signal; /* with -ECANCELED */
 };
 
-/* pull_entry - the file is replaced by what the command printed, or stays as it is; never prints
- * but to ask. */
+/*
+ * pull_entry - the file is replaced by what the command printed, or stays as it is
+ * Prints only to ask, and on a terminal how far it is.
+ */
 void pull_entry(const struct pull *p, const struct entry *e, struct pull_result *ret);
 
 /* pull_find_why - a sentence about an error of program_find() */

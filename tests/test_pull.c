@@ -452,6 +452,7 @@ static void test_what_is_shown_is_the_whole_command_and_moves_no_cursor(void **s
 	assert_non_null(strstr(a.text, "word 1     'it\\x27s'\n"));
 	assert_non_null(strstr(a.text, "word 2     '\\xe2\\x80\\xaeevil'\n"));
 	assert_non_null(strstr(a.text, "word 3     'a  b'\n"));
+	assert_non_null(strstr(a.text, "in all     4 words of 21 bytes\n"));
 	assert_non_null(strstr(a.text, prog.path));
 	assert_non_null(strstr(a.text, prog.hash));
 	assert_non_null(strstr(a.text, space));
@@ -487,6 +488,36 @@ static void test_a_program_that_is_changed_after_the_yes_runs_as_it_was(void **s
 	assert_int_equal(end.status, 0);
 	assert_string_equal(contents("out"), "seen\n");
 	assert_int_equal(write(prog.fd, "x", 1), -1);
+	program_done(&prog);
+}
+
+static void count(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void test_a_long_command_is_heard_of_each_second(void **state)
+{
+	autoclose int cwd = open(space, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int out = openat(root, "out", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct program prog = PROGRAM_NONE;
+	char *argv[] = { "sleep", "2.5", NULL }, *envp[] = { NULL };
+	int ticks = 0;
+	struct command c = { .program = &prog,
+			     .argv = argv,
+			     .envp = envp,
+			     .cwd = cwd,
+			     .out = out,
+			     .out_max = 1000,
+			     .timeout_sec = 60,
+			     .tick = count,
+			     .arg = &ticks };
+	struct command_end end;
+
+	assert_int_equal(program_find(cwd, "sleep", &prog), 0);
+	assert_int_equal(command_run(&c, watch, &end), 0);
+	assert_int_equal(end.status, 0);
+	assert_in_range(ticks, 1, 3);
 	program_done(&prog);
 }
 
@@ -546,6 +577,7 @@ int main(void)
 		T(test_an_old_hash_confirms_nothing_new),
 		T(test_what_is_shown_is_the_whole_command_and_moves_no_cursor),
 		T(test_a_program_that_is_changed_after_the_yes_runs_as_it_was),
+		T(test_a_long_command_is_heard_of_each_second),
 		T(test_programs_are_found_where_they_should_be_and_nowhere_else),
 		T(test_an_entry_without_a_command_says_what_to_do),
 	};
