@@ -71,6 +71,17 @@ static const char *const env_names[] = {
 	"TERMINFO",
 	"TERMINFO_DIRS",
 	"NIS_PATH",
+	/* where secrets would be sent to */
+	"http_proxy",
+	"https_proxy",
+	"all_proxy",
+	"ftp_proxy",
+	"no_proxy",
+	"HTTP_PROXY",
+	"HTTPS_PROXY",
+	"ALL_PROXY",
+	"FTP_PROXY",
+	"NO_PROXY",
 	/* programs that others start */
 	"EDITOR",
 	"VISUAL",

@@ -13,9 +13,13 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 #define COPY_MAX   (256L << 20)
 #define CHUNK	   (256UL << 10)
 #define HASH_BYTES 32
+#define MEMFD_NAME "taz-program"
 #define SEALS	   (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* O_PATH first: a FIFO or a device of that name is not started by being looked at. */
@@ -130,10 +134,21 @@ static int copy_to(int from, int to)
 	return r;
 }
 
+/* MFD_EXEC says that it is meant to run; kernels before 6.3 do not know it, and take that for
+ * granted. */
+static int make_memfd(void)
+{
+	int fd = memfd_create(MEMFD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(MEMFD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
 static int seal_copy(struct program *p)
 {
-	autoclose int fd = memfd_create("taz-program", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = fd < 0 ? -errno : copy_to(p->fd, fd);
+	autoclose int fd = make_memfd();
+	int r = fd < 0 ? fd : copy_to(p->fd, fd);
 
 	if (r < 0)
 		return r;
@@ -163,7 +178,7 @@ static int take_file(struct program *p)
 	if (access(link, X_OK) < 0)
 		return -errno;
 	if (!is_roots(&st) || !only_root_changes(p->path))
-		r = seal_copy(p);
+		r = st.st_size > COPY_MAX ? -EFBIG : seal_copy(p);
 	return r < 0 ? r : hash_fd(p->fd, p->hash);
 }
 

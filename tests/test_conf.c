@@ -150,6 +150,7 @@ static const struct {
 	{ "entry a { file = x env = PERL5OPT }", 1, "changes what" },
 	{ "entry a { file = x env = NODE_OPTIONS }", 1, "changes what" },
 	{ "entry a { file = x env = EDITOR }", 1, "changes what" },
+	{ "entry a { file = x env = HTTPS_PROXY value = true }", 1, "changes what" },
 	{ "entry a { file = x env = 'A=B' }", 1, "letters" },
 	{ "entry a { file = x env = '1A' }", 1, "letters" },
 	{ "entry a { file = x env = 'A;touch x' }", 1, "letters" },

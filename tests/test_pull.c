@@ -539,6 +539,10 @@ static void test_programs_are_found_where_they_should_be_and_nowhere_else(void *
 	snprintf(path, sizeof(path), "%s/fifo", space);
 	assert_int_equal(mkfifo(path, 0755), 0);
 	assert_int_equal(program_find(cwd, "./fifo", &prog), -EINVAL);
+	put(space, "huge", "#!/bin/sh\n", 0755);
+	snprintf(path, sizeof(path), "%s/huge", space);
+	assert_int_equal(truncate(path, 1L << 40), 0);
+	assert_int_equal(program_find(cwd, "./huge", &prog), -EFBIG);
 	assert_int_equal(program_find(cwd, "env", &prog), 0);
 	assert_false(prog.copied);
 	assert_string_equal(strrchr(prog.path, '/'), "/env");
