@@ -25,6 +25,17 @@ static const char *const why_text[] = {
 			  "in RAM: make room, then 'enclave save'",
 	[WHY_HEADER] = "the vault's LUKS2 header asks for weaker protection than taz accepts; it "
 		       "is not opened; restore the file from a copy",
+	[WHY_ROLLED_BACK] =
+		"the sealed vault is authentic, but older than what this host has seen: it "
+		"was rolled back",
+	[WHY_MISSING] = "the sealed vault is gone, and this host has seen it before: put it back "
+			"(a kept state lies beside it: cp); --accept-rollback --create makes a new "
+			"one",
+	[WHY_CONFLICT] =
+		"somebody else has written the sealed file meanwhile; it is left as it is, "
+		"and this session is saved beside it",
+	[WHY_NO_SUCH] = "there is no such kept state; 'enclave history' lists them",
+	[WHY_OPEN] = "the vault is open; lock it first ('enclave lock')",
 };
 
 const char *client_why(enum proto_why why)
@@ -41,6 +52,7 @@ static int answer(int sock, uint32_t op, void *res, size_t size, struct res_done
 		struct res_status status;
 		struct res_seal_to seal;
 		struct res_lock lock;
+		struct res_history history;
 	} buf;
 	ssize_t n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
 
@@ -163,6 +175,42 @@ int client_save(struct res_done *ret)
 {
 	*ret = (struct res_done){ 0 };
 	return call(REQ_SAVE, -EBADF, RES_DONE, NULL, 0, ret);
+}
+
+int client_history(struct res_history *ret)
+{
+	struct res_done done = { 0 };
+
+	return call(REQ_HISTORY, -EBADF, RES_HISTORY, ret, sizeof(*ret), &done);
+}
+
+int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_done *ret)
+{
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	struct req_restore req = { .op = REQ_RESTORE };
+	int r;
+
+	*ret = (struct res_done){ 0 };
+	if (sock < 0)
+		return sock;
+	if (strlen(what) >= sizeof(req.what)) {
+		ret->why = WHY_NO_SUCH;
+		return -ENOENT;
+	}
+	strcpy(req.what, what);
+	r = ask(sock, &req, sizeof(req), -EBADF, RES_SEAL_TO, ret_seal, sizeof(*ret_seal), ret);
+	return r < 0 ? r : take_fd(&sock);
+}
+
+int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
+{
+	struct req_sealed req = { .op = REQ_RESTORE_SEALED, .len = len };
+
+	*ret = (struct res_done){ 0 };
+	if (len > sizeof(req.box))
+		return -EMSGSIZE;
+	memcpy(req.box, box, len);
+	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
 }
 
 int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *ret_why)

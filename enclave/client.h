@@ -61,6 +61,16 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *re
  */
 int client_sealed(int sock, const uint8_t *box, uint32_t len, enum proto_why *ret_why);
 
+/* client_history - the sealed file and those beside it. Returns 0 or -errno. */
+int client_history(struct res_history *ret);
+
+/*
+ * client_restore - begin to restore @what; then as client_open() and client_sealed()
+ * client_restore_sealed: 0 when it is the current one, durably; @ret->generation is the new one.
+ */
+int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_done *ret);
+int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret);
+
 /* client_why - one sentence for a person: what is wrong and what to do; NULL for WHY_NONE */
 const char *client_why(enum proto_why why);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "enclave/atrest.h"
 #include "enclave/base/log.h"
 #include "enclave/base/size.h"
 #include "enclave/cmd.h"
@@ -11,6 +12,7 @@
 
 #define SIZE_MIN       (16ULL << 20)
 #define SIZE_MAX_VAULT (64ULL << 30)
+#define KEEP_MAX       50
 
 /* The instance is part of names in the kernel that everyone on the host sees. */
 static int check_instance(const char *text)
@@ -43,6 +45,27 @@ static int parse_sec(const char *option, const char *text, unsigned *ret)
 	return 0;
 }
 
+static int parse_keep(const char *text, unsigned *ret)
+{
+	long long n;
+
+	if (num_parse(text, 0, KEEP_MAX, &n) < 0) {
+		log_error("--keep takes 0 to %d, not '%s'", KEEP_MAX, text);
+		return -EINVAL;
+	}
+	*ret = n;
+	return 0;
+}
+
+static int parse_seen(const char *text, struct atrest_seen *ret)
+{
+	int r = atrest_seen_parse(text, ret);
+
+	if (r < 0)
+		log_error("--seen takes GENERATION or GENERATION:VAULT, not '%s'", text);
+	return r;
+}
+
 static int parse(int argc, char *argv[], struct keeper_config *cfg)
 {
 	static const struct option options[] = { { "instance", required_argument, NULL, 'i' },
@@ -53,6 +76,8 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 						 { "idle", required_argument, NULL, 'l' },
 						 { "settle", required_argument, NULL, 'w' },
 						 { "tazfs", required_argument, NULL, 't' },
+						 { "keep", required_argument, NULL, 'k' },
+						 { "seen", required_argument, NULL, 'e' },
 						 { 0 } };
 	int c, r = 0;
 
@@ -83,6 +108,12 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 		case 't':
 			cfg->tazfs = optarg;
 			break;
+		case 'k':
+			r = parse_keep(optarg, &cfg->keep);
+			break;
+		case 'e':
+			r = parse_seen(optarg, &cfg->seen);
+			break;
 		default:
 			r = -EINVAL;
 		}
@@ -101,6 +132,7 @@ static int run(int argc, char *argv[])
 		.vault_bytes = 256ULL << 20,
 		.idle_sec = 15 * 60,
 		.settle_sec = 2,
+		.keep = 3,
 	};
 	struct session_user user;
 	int r;
@@ -131,6 +163,11 @@ const struct cmd cmd_serve = {
 		"  --size SIZE      of a new vault, 16M to 64G (256M)\n"
 		"  --idle TIME      lock after that long without use; 0 never (15m)\n"
 		"  --settle TIME    save a change at most that long after it (2s)\n"
+		"  --keep N         how many earlier states of the sealed file stay (3): each as it was\n"
+		"                   found at an unlock\n"
+		"  --seen GENERATION[:VAULT]\n"
+		"                   the newest state that this host knows of (0: none); an older one is\n"
+		"                   refused\n"
 		"  --tazfs FILE     the view's program (/usr/bin/tazfs)\n"
 		"\n"
 		"SIGTERM locks, saves, and ends. It is started by 'tazlaunch up'.\n"

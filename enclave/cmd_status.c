@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "enclave/atrest.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/opening.h"
@@ -15,6 +16,7 @@ static const char *const states[] = { [PROTO_LOCKED] = "locked",
 static void print_json(const struct res_status *s)
 {
 	struct json_object *o = json_object_new_object();
+	char id[2 * SEAL_ID_BYTES + 1];
 
 	json_object_object_add(o, "instance", json_object_new_string(s->instance));
 	json_object_object_add(o, "state", json_object_new_string(states[s->lock]));
@@ -25,6 +27,11 @@ static void print_json(const struct res_status *s)
 	json_object_object_add(o, "idle_left_sec", json_object_new_int(s->idle_left_sec));
 	json_object_object_add(o, "vault_bytes", json_object_new_uint64(s->vault_bytes));
 	json_object_object_add(o, "generation", json_object_new_uint64(s->generation));
+	json_object_object_add(o, "seen", json_object_new_uint64(s->seen));
+	atrest_id_text(s->vault_id, id);
+	json_object_object_add(o, "vault_id", s->seen ? json_object_new_string(id) : NULL);
+	json_object_object_add(o, "conflict",
+			       *s->conflict ? json_object_new_string(s->conflict) : NULL);
 	json_object_object_add(o, "view_pid", json_object_new_int(s->view_pid));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
@@ -40,6 +47,9 @@ static void print(const struct res_status *s)
 		printf("locks in %u s unless it is used\n", s->idle_left_sec);
 	if (s->unsaved)
 		puts("changes in RAM are not saved yet");
+	if (*s->conflict)
+		printf("somebody else has written the sealed file: the last save went beside it, as %s\n",
+		       s->conflict);
 }
 
 static int run(int argc, char *argv[])

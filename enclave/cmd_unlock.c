@@ -14,6 +14,7 @@
 static int parse(int argc, char *argv[], struct opening *o)
 {
 	static const struct option options[] = { { "create", no_argument, NULL, 'c' },
+						 { "accept-rollback", no_argument, NULL, 'a' },
 						 { "passphrase-fd", required_argument, NULL, 'p' },
 						 { 0 } };
 	long long fd;
@@ -23,6 +24,9 @@ static int parse(int argc, char *argv[], struct opening *o)
 		switch (c) {
 		case 'c':
 			o->flags |= OPEN_CREATE;
+			break;
+		case 'a':
+			o->flags |= OPEN_ACCEPT_ROLLBACK;
 			break;
 		case 'p':
 			if (num_parse(optarg, 0, 1023, &fd) < 0) {
@@ -57,8 +61,9 @@ static int run(int argc, char *argv[])
 		log_err(r, "find out who uid %d is", getuid());
 		return CMD_FAILED;
 	}
-	if (opening_run(&o) < 0)
-		return CMD_FAILED;
+	r = opening_run(&o);
+	if (r < 0)
+		return opening_exit_code(r);
 	snprintf(dir, sizeof(dir), "%s/secrets", user.home);
 	if (opening_show(dir) < 0)
 		return CMD_FAILED;
@@ -68,10 +73,11 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_unlock = {
 	.name = "unlock",
-	.args = "[--create] [--passphrase-fd N]",
+	.args = "[--create] [--accept-rollback] [--passphrase-fd N]",
 	.help = "open the vault for this terminal's shell and all it starts",
 	.details =
 		"  --create           make a new vault when there is none\n"
+		"  --accept-rollback  open it although this host has seen a newer state\n"
 		"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"
 		"\n"
 		"The shell that leads this terminal becomes a session: it and its children may\n"
@@ -80,6 +86,7 @@ const struct cmd cmd_unlock = {
 		"\n"
 		"Example:  enclave unlock && cat ~/secrets/token\n"
 		"\n"
-		"Exit codes: 0 the session is open; 1 it is not, and nothing is left behind; 2 usage.\n",
+		"Exit codes: 0 the session is open; 2 usage; otherwise it is not open, and nothing is\n"
+		"left behind: 3 the sealed file is damaged, 4 tampered with, 5 rolled back, 1 else.\n",
 	.run = run,
 };

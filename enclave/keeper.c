@@ -367,6 +367,7 @@ int keeper_run(const struct keeper_config *cfg)
 		return -ENOMEM;
 	k->cfg = cfg;
 	lock_init(k);
+	k->rest.seen = cfg->seen;
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		sources[i]->fd = -EBADF;
 	k->vault_dir = k->image = k->root = k->fuse_mount = k->keybox_fd = -EBADF;

@@ -12,17 +12,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enclave/atrest.h"
+
 struct keeper_config {
 	const char *instance;	/* [a-z0-9-], part of the mapping's name */
 	const char *owner_name; /* whose vault it is */
 	uid_t uid;
 	gid_t gid;
-	const char *door;     /* the owner's directory for the view, normally ~/secrets */
-	const char *vault;    /* absolute path of the sealed file */
-	const char *tazfs;    /* absolute path of the view's program */
-	uint64_t vault_bytes; /* size of a new vault */
-	unsigned idle_sec;    /* 0: no idle lock */
-	unsigned settle_sec;  /* a change is saved that long after it, at the latest */
+	const char *door;	 /* the owner's directory for the view, normally ~/secrets */
+	const char *vault;	 /* absolute path of the sealed file */
+	const char *tazfs;	 /* absolute path of the view's program */
+	uint64_t vault_bytes;	 /* size of a new vault */
+	unsigned idle_sec;	 /* 0: no idle lock */
+	unsigned settle_sec;	 /* a change is saved that long after it, at the latest */
+	unsigned keep;		 /* how many earlier states of the sealed file stay */
+	struct atrest_seen seen; /* the newest state that this host knows of */
 };
 
 /*

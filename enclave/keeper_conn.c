@@ -159,6 +159,9 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 	if (k->state == LS_UNLOCKED)
 		res.idle_left_sec = keeper_left(&k->idle_timer) / 1000000000ULL;
 	snprintf(res.instance, sizeof(res.instance), "%s", k->cfg->instance);
+	res.seen = k->rest.seen.generation;
+	memcpy(res.vault_id, k->rest.seen.vault_id, sizeof(res.vault_id));
+	strcpy(res.conflict, k->rest.conflict);
 	conn_send(c, &res, sizeof(res));
 }
 
@@ -177,6 +180,10 @@ static const struct request {
 	{ REQ_LOCK, sizeof(struct req_plain), CONN_IDLE, false, on_lock },
 	{ REQ_SAVE, sizeof(struct req_plain), CONN_IDLE, false, on_save },
 	{ REQ_LEAVE, sizeof(struct req_plain), CONN_IDLE, false, on_leave },
+	{ REQ_HISTORY, sizeof(struct req_plain), CONN_IDLE, false, atrest_on_history },
+	{ REQ_RESTORE, sizeof(struct req_restore), CONN_IDLE, false, atrest_on_restore },
+	{ REQ_RESTORE_SEALED, sizeof(struct req_sealed), CONN_RESTORE_PROMPT, false,
+	  atrest_on_sealed },
 };
 
 static const struct request *find_request(uint32_t op, size_t size)
@@ -194,6 +201,7 @@ static void on_conn(struct keeper *k, struct source *s)
 		uint32_t op;
 		struct req_open open;
 		struct req_sealed sealed;
+		struct req_restore restore;
 	} m = { 0 };
 	autoclose int fd = -EBADF;
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), &fd, 1);

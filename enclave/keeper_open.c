@@ -59,11 +59,14 @@ static void admit(struct keeper *k, struct conn *c)
 /* What the worker that opened the vault hands over. */
 static void take_vault(struct keeper *k, const struct worker_result *res, int fds[2])
 {
+	bool from_ram = k->image >= 0;
+
 	fd_close(&k->image);
 	k->image = take_fd(&fds[0]);
 	k->root = take_fd(&fds[1]);
 	k->loop = res->loop_dev;
 	k->origin = res->origin;
+	atrest_opened(k, from_ram);
 	k->vault_bytes = res->vault_bytes;
 	k->dirty = k->dirty || res->created;
 }
@@ -129,7 +132,9 @@ static int send_job(struct keeper *k, struct conn *c, uint32_t op, const int *fd
 {
 	struct worker_job job = {
 		.op = op,
-		.flags = c->flags & OPEN_CREATE ? WORKER_MAY_CREATE : 0,
+		.flags = (c->flags & OPEN_CREATE ? WORKER_MAY_CREATE : 0) |
+			 (c->flags & OPEN_ACCEPT_ROLLBACK ? WORKER_ACCEPT_ROLLBACK : 0),
+		.seen = k->rest.seen,
 		.vault_bytes = k->cfg->vault_bytes,
 		.origin = k->origin,
 		.uid = k->cfg->uid,
@@ -227,6 +232,8 @@ void open_pump(struct keeper *k)
 	FOR_CONNS (k, c) {
 		if (c->state != CONN_QUEUED)
 			continue;
+		if (atrest_is_restoring(k))
+			continue;
 		if (k->state == LS_LOCKED)
 			keeper_event(k, LE_OPEN);
 		else if (k->state == LS_UNLOCKED && sessions_count(k) && !is_working(k) &&
@@ -269,6 +276,16 @@ static int find_leader(struct conn *c)
 	return r;
 }
 
+/* A vault that this host has seen and that is gone is not made anew in passing. */
+static enum proto_why no_vault(const struct keeper *k, uint32_t flags)
+{
+	if (k->image >= 0 || vault_is_there(k))
+		return WHY_NONE;
+	if (k->rest.seen.generation && !(flags & OPEN_ACCEPT_ROLLBACK))
+		return WHY_MISSING;
+	return flags & OPEN_CREATE ? WHY_NONE : WHY_NO_VAULT;
+}
+
 void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	const struct req_open *req = msg;
@@ -283,8 +300,9 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 	}
 	c->flags = req->flags;
 	c->verdict = (struct res_done){ 0 };
-	if (k->image < 0 && !vault_is_there(k) && !(req->flags & OPEN_CREATE)) {
-		conn_answer(k, c, -ENOENT, WHY_NO_VAULT);
+	r = no_vault(k, req->flags);
+	if (r != WHY_NONE) {
+		conn_answer(k, c, -ENOENT, r);
 		return;
 	}
 	r = find_leader(c);

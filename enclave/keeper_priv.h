@@ -7,12 +7,14 @@
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_save.c	when and how the ciphertext goes to disk
+ *	keeper_atrest.c	what this host has seen, the kept states, a second writer
  */
 #ifndef TAZ_ENCLAVE_KEEPER_PRIV_H
 #define TAZ_ENCLAVE_KEEPER_PRIV_H
 
 #include <stdbool.h>
 
+#include "enclave/history.h"
 #include "enclave/keeper.h"
 #include "enclave/keybox.h"
 #include "enclave/lockstate.h"
@@ -47,16 +49,18 @@ struct session {
 
 enum conn_state {
 	CONN_IDLE,
-	CONN_ASKING,	/* its worker makes the one-time key */
-	CONN_PROMPT,	/* the user is typing */
-	CONN_QUEUED,	/* the passphrase is here, the lock is busy */
-	CONN_WORKING,	/* the worker is opening or verifying */
-	CONN_STARTING,	/* the view is starting */
-	CONN_ADMITTING, /* the view is being told of the session */
-	CONN_REFUSED,	/* answered when the kernel is seen to be clean */
-	CONN_LOCK,	/* waits for the lock's report */
-	CONN_SAVE,	/* waits for the save */
-	CONN_SAVE_NEXT, /* waits for the one after it */
+	CONN_ASKING,	     /* its worker makes the one-time key */
+	CONN_PROMPT,	     /* the user is typing */
+	CONN_QUEUED,	     /* the passphrase is here, the lock is busy */
+	CONN_WORKING,	     /* the worker is opening or verifying */
+	CONN_STARTING,	     /* the view is starting */
+	CONN_ADMITTING,	     /* the view is being told of the session */
+	CONN_REFUSED,	     /* answered when the kernel is seen to be clean */
+	CONN_LOCK,	     /* waits for the lock's report */
+	CONN_SAVE,	     /* waits for the save */
+	CONN_SAVE_NEXT,	     /* waits for the one after it */
+	CONN_RESTORE_PROMPT, /* the user is typing, for a restore */
+	CONN_RESTORING,
 };
 
 struct conn {
@@ -71,7 +75,8 @@ struct conn {
 	uint32_t flags; /* enum req_open_flags */
 	struct leader leader;
 	struct req_sealed sealed;
-	struct res_done verdict; /* of CONN_REFUSED */
+	struct res_done verdict;       /* of CONN_REFUSED */
+	char source[HISTORY_NAME_MAX]; /* of a restore */
 };
 
 enum save_phase { SAVE_NONE, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
@@ -103,6 +108,12 @@ struct mount_at {
 	int id; /* mount id, for the proof that it is gone */
 };
 
+/* The vault at rest, beyond the file that the image continues. */
+struct atrest_rest {
+	struct atrest_seen seen;
+	char conflict[HISTORY_NAME_MAX]; /* the image goes there, "" when it goes to the vault */
+};
+
 struct keeper {
 	const struct keeper_config *cfg;
 	int epoll;
@@ -119,6 +130,7 @@ struct keeper {
 	char dm_name[DM_NAME_MAX];
 	dev_t loop;
 	struct seal_origin origin; /* the sealed file that the image continues */
+	struct atrest_rest rest;
 	uint64_t vault_bytes;
 	bool dirty; /* the image is newer than the sealed file */
 	int save_err;
@@ -216,6 +228,18 @@ void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
 int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */
 void leader_done(struct leader *leader);
+
+/* --- keeper_atrest.c */
+void atrest_opened(struct keeper *k, bool from_ram); /* k->origin is that of what was opened */
+void atrest_saved(struct keeper *k);		     /* k->origin is that of what was saved */
+/* Somebody else has written the sealed file: from now on we save beside it. False: we do already.
+ */
+bool atrest_conflict(struct keeper *k);
+const char *atrest_save_name(const struct keeper *k); /* of the file that a save writes */
+bool atrest_is_restoring(const struct keeper *k);     /* nothing may be opened meanwhile */
+void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_HISTORY */
+void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_RESTORE */
+void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd);
 
 /* --- keeper_save.c */
 int save_request(struct keeper *k);  /* while unlocked; 0 when one is under way now */

@@ -71,8 +71,10 @@ static void on_saver(struct keeper *k, struct source *s)
 		finish(k, -EIO); /* it died */
 		return;
 	}
-	if (res.err == 0)
+	if (res.err == 0) {
 		k->origin = res.origin;
+		atrest_saved(k);
+	}
 	finish(k, res.err);
 }
 

@@ -9,6 +9,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
+#include "enclave/luksjson.h"
 
 #define KDF_TIME_MS    1000
 #define KDF_MAX_KIB    (1024 * 1024) /* libcryptsetup's own default */
@@ -165,6 +166,23 @@ static int check_slot(struct crypt_device *cd, int slot)
 	return 0;
 }
 
+/* What libcryptsetup's getters do not tell. */
+static int check_json(struct crypt_device *cd)
+{
+	static const struct luksjson_limits limits = { .offset_bytes = OFFSET_BYTES,
+						       .min_kib = KDF_MIN_KIB,
+						       .max_kib = KDF_MAX_KIB,
+						       .min_passes = KDF_MIN_PASSES };
+	const char *json, *what;
+	int r = crypt_dump_json(cd, &json, 0);
+
+	if (r == 0)
+		r = luksjson_check(json, &limits, &what);
+	if (r == -EKEYREJECTED)
+		log_error("the header is none of ours: %s", what);
+	return r < 0 ? -EKEYREJECTED : 0;
+}
+
 /* What we never made, we never open: every fact that an attacker could have weakened. */
 static int check(struct crypt_device *cd)
 {
@@ -187,7 +205,7 @@ static int check(struct crypt_device *cd)
 			return r;
 		slots++;
 	}
-	return slots ? 0 : -EKEYREJECTED;
+	return slots ? check_json(cd) : -EKEYREJECTED;
 }
 
 int luks_open(int image, const struct secret *passphrase, struct luks_volume *ret)

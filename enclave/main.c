@@ -2,9 +2,10 @@
 
 #include "enclave/cmd.h"
 
-static const struct cmd *const cmds[] = { &cmd_unlock, &cmd_lock,    &cmd_status, &cmd_save,
-					  &cmd_serve,  &cmd_session, &cmd_worker, &cmd_pull,
-					  &cmd_env,    &cmd_run,     NULL };
+static const struct cmd *const cmds[] = { &cmd_unlock, &cmd_lock,    &cmd_status,  &cmd_save,
+					  &cmd_serve,  &cmd_session, &cmd_worker,  &cmd_pull,
+					  &cmd_env,    &cmd_run,     &cmd_history, &cmd_restore,
+					  NULL };
 
 static const struct cmd_program program = {
 	.name = "enclave",

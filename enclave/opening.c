@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "enclave/base/cmd.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
@@ -15,10 +16,27 @@
 
 #define ATTEMPTS 3
 
-/* One sentence; also what a relay shows to the person. */
-static void explain(int err, unsigned why, char *buf, size_t size)
+/* Which generations it is about: the list knows. */
+static void explain_rollback(char *buf, size_t size)
 {
-	const char *text = client_why(why);
+	static struct res_history h;
+
+	if (client_history(&h) < 0 || !h.n) {
+		snprintf(buf, size, "%s", client_why(WHY_ROLLED_BACK));
+		return;
+	}
+	snprintf(
+		buf, size,
+		"the sealed vault is authentic, but its generation is %llu and this host has seen "
+		"%llu: it was rolled back. 'enclave history' lists what is kept; --accept-rollback "
+		"opens it all the same",
+		(unsigned long long)h.entries[0].generation, (unsigned long long)h.seen);
+}
+
+/* One sentence; also what a relay shows to the person. */
+static void explain(int err, const struct res_done *no, char *buf, size_t size)
+{
+	const char *text = client_why(no->why);
 
 	if (err == -ENOENT && !text)
 		text = "no keeper is running here ('enclave serve' is started by 'tazlaunch up')";
@@ -26,23 +44,40 @@ static void explain(int err, unsigned why, char *buf, size_t size)
 		text = "the keeper has ended; start the workshop again ('tazlaunch up')";
 	if (err == -ECANCELED && !text)
 		text = "given up";
-	if (text && why == WHY_KERNEL)
+	if (no->why == WHY_ROLLED_BACK)
+		explain_rollback(buf, size);
+	else if (text && no->why == WHY_KERNEL)
 		snprintf(buf, size, "%s (%s)", text, strerror(-err));
 	else
 		snprintf(buf, size, "%s", text ? text : prompt_why(err));
 }
 
+int opening_exit_code(int err)
+{
+	switch (err) {
+	case -EUCLEAN:
+		return 3;
+	case -EBADE:
+		return 4;
+	case -ESTALE:
+		return 5;
+	default:
+		return CMD_FAILED;
+	}
+}
+
 int opening_say(int err, unsigned why, const char *what)
 {
+	struct res_done no = { .why = why };
 	char text[256];
 
-	explain(err, why, text, sizeof(text));
+	explain(err, &no, text, sizeof(text));
 	log_error("%s: %s", what, text);
 	return err;
 }
 
-static int get_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
-		   struct seal_box *box)
+int opening_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
+		struct seal_box *box)
 {
 	ssize_t n;
 	int r;
@@ -61,17 +96,17 @@ static int get_box(const struct opening *o, struct prompt *prompt, const struct 
 	return 0;
 }
 
-/* A relay shows the text; otherwise we do. */
-static void tell(const struct opening *o, int err, unsigned why, bool more)
+void opening_tell(const struct opening *o, int err, const struct res_done *no, bool more,
+		  const char *what)
 {
 	struct seal_verdict verdict = { .err = err, .more = more };
 
 	if (err < 0)
-		explain(err, why, verdict.text, sizeof(verdict.text));
+		explain(err, no, verdict.text, sizeof(verdict.text));
 	if (o->seal_fd >= 0)
 		msg_send(o->seal_fd, &verdict, sizeof(verdict), NULL, 0);
 	else if (err < 0)
-		log_error("unlock: %s", verdict.text);
+		log_error("%s: %s", what, verdict.text);
 }
 
 /* One attempt; each has a worker and a one-time key of its own. */
@@ -88,7 +123,7 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 		return sock;
 	ask.is_new = to.is_new;
 	memcpy(ask.public_key, to.public_key, sizeof(ask.public_key));
-	given_up = get_box(o, prompt, &ask, &box);
+	given_up = opening_box(o, prompt, &ask, &box);
 	r = client_sealed(sock, box.box, box.len, ret_why);
 	if (given_up < 0) {
 		*ret_why = WHY_NONE;
@@ -114,7 +149,7 @@ int opening_run(const struct opening *o)
 
 		r = attempt(o, &prompt, i, &why);
 		more = why == WHY_WRONG_PASSPHRASE && i < attempts;
-		tell(o, r, why, more);
+		opening_tell(o, r, &(struct res_done){ .why = why }, more, "unlock");
 		if (!more)
 			break;
 	}

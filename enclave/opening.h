@@ -6,7 +6,11 @@
 #ifndef TAZ_ENCLAVE_OPENING_H
 #define TAZ_ENCLAVE_OPENING_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "enclave/base/prompt.h"
+#include "enclave/proto.h"
 
 /* Where the passphrase comes from: the first that is given. */
 struct opening {
@@ -22,11 +26,23 @@ struct opening {
  */
 int opening_run(const struct opening *o);
 
+/* opening_box - have an ask answered, by the relay or the prompt. Returns as prompt_answer(). */
+int opening_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
+		struct seal_box *box);
+
+/* opening_tell - say how it went: to the relay when there is one, otherwise here (only errors) */
+void opening_tell(const struct opening *o, int err, const struct res_done *no, bool more,
+		  const char *what);
+
 /*
  * opening_show - show the view at ~/secrets of the owner, @dir. Says what went wrong.
  * Returns 0 or -errno.
  */
 int opening_show(const char *dir);
+
+/* opening_exit_code - for a command that opens: 3 damaged, 4 tampered with, 5 rolled back, 1 else
+ */
+int opening_exit_code(int err);
 
 /* opening_say - log a failed request to the keeper in words for a person. Returns @err. */
 int opening_say(int err, unsigned why, const char *what);

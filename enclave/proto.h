@@ -17,33 +17,45 @@
 /* --- the control socket: clients and the keeper ------------------------------------------- */
 
 enum proto_op {
-	REQ_STATUS = 1, /* answer: struct res_status */
-	REQ_OPEN,	/* open a session: struct req_open; answer: res_seal_to or res_done */
-	REQ_SEALED,	/* the passphrase: struct req_sealed; answer: res_done */
-	REQ_MOUNT,	/* show the view at the directory whose O_PATH descriptor comes along */
-	REQ_LOCK,	/* answer: struct res_lock, when everything is verified to be gone */
-	REQ_SAVE,	/* answer: res_done, when the sealed file is durable */
-	REQ_LEAVE,	/* the peer's own session ends; the last one waits: res_lock, or res_done */
+	REQ_STATUS = 1,	    /* answer: struct res_status */
+	REQ_OPEN,	    /* open a session: struct req_open; answer: res_seal_to or res_done */
+	REQ_SEALED,	    /* the passphrase: struct req_sealed; answer: res_done */
+	REQ_MOUNT,	    /* show the view at the directory whose O_PATH descriptor comes along */
+	REQ_LOCK,	    /* answer: struct res_lock, when everything is verified to be gone */
+	REQ_SAVE,	    /* answer: res_done, when the sealed file is durable */
+	REQ_HISTORY,	    /* answer: struct res_history */
+	REQ_RESTORE,	    /* struct req_restore; answer: res_seal_to or res_done */
+	REQ_RESTORE_SEALED, /* struct req_sealed; answer: res_done */
+	REQ_LEAVE, /* the peer's own session ends; the last one waits: res_lock, or res_done */
 
 	RES_DONE = 100,
 	RES_STATUS,
 	RES_SEAL_TO,
 	RES_LOCK,
 	RES_LOCK_TRYING, /* struct res_lock: it is late, and goes on; RES_LOCK follows */
+	RES_HISTORY,
 };
 
-struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE */
+struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE, REQ_HISTORY */
 	uint32_t op;
 };
 
 enum req_open_flags {
 	OPEN_CREATE = 1,   /* a new vault may be made when there is none */
 	OPEN_TERMINAL = 2, /* the session's leader is the session leader of the peer's terminal */
+	OPEN_ACCEPT_ROLLBACK = 256, /* although a newer state was seen on this host */
 };
 
 struct req_open {
 	uint32_t op;
 	uint32_t flags;
+};
+
+#define PROTO_NAME_MAX 128 /* of a file beside the sealed one, with the NUL */
+
+struct req_restore {
+	uint32_t op;
+	char what[PROTO_NAME_MAX]; /* a generation, or a name of the list */
 };
 
 #define PROTO_BOX_MAX 1024
@@ -68,6 +80,11 @@ enum proto_why {
 	WHY_KERNEL,	 /* the kernel lacks something; err tells */
 	WHY_NOT_SAVED,	 /* locked, but the sealed file could not be written; err tells */
 	WHY_HEADER,	 /* the LUKS2 header asks for less protection than we accept */
+	WHY_ROLLED_BACK, /* authentic, and older than the newest state seen on this host */
+	WHY_MISSING,	 /* there is no sealed file, and this host has seen one */
+	WHY_CONFLICT,	 /* somebody else has written the sealed file: ours is beside it */
+	WHY_NO_SUCH,	 /* no kept state of that name */
+	WHY_OPEN,	 /* it needs a locked vault */
 };
 
 struct res_done {
@@ -98,6 +115,26 @@ struct res_status {
 	int32_t view_pid;	/* 0 for none */
 	int32_t save_err;	/* the last save's result */
 	char instance[64];
+	uint64_t seen;	      /* the newest generation that this host has seen, 0 for none */
+	uint8_t vault_id[16]; /* of which vault */
+	char conflict[PROTO_NAME_MAX]; /* where the last save went instead, or "" */
+};
+
+#define PROTO_HISTORY_MAX 64
+
+struct res_history {
+	uint32_t op;
+	uint32_t n;
+	uint64_t seen;	 /* as in res_status */
+	char vault[256]; /* path of the sealed file */
+	struct res_history_entry {
+		uint32_t kind;	/* enum history_kind */
+		uint32_t whole; /* 1: it has the footer of a sealed vault */
+		uint64_t generation;
+		uint64_t saved_at; /* seconds since 1970 */
+		uint64_t disk_bytes;
+		char name[PROTO_NAME_MAX];
+	} entries[PROTO_HISTORY_MAX];
 };
 
 /* What a lock verifies, in the order in which it goes. */

@@ -216,6 +216,7 @@ int seal_read_footer(int file, struct seal_footer *ret)
 	if (n != sizeof(u) || memcmp(u.f.magic, magic, sizeof(magic)) ||
 	    u.f.version != SEAL_VERSION || u.f.footer_bytes != SEAL_FOOTER_BYTES ||
 	    u.f.image_bytes != (uint64_t)st.st_size - SEAL_FOOTER_BYTES ||
+	    u.f.generation > SEAL_GENERATION_MAX ||
 	    memcmp(u.bytes + sizeof(u.f), zeros, sizeof(u) - sizeof(u.f)))
 		return -EBADMSG;
 	sum_footer(&u.f, sum);
@@ -323,7 +324,7 @@ static uint64_t generation_there(int dir, const char *name)
 	return fd >= 0 && seal_read_footer(fd, &footer) == 0 ? footer.generation : 0;
 }
 
-static int write_all(int file, int image, const uint8_t *key, struct seal_footer *footer)
+int seal_store(int file, int image, const uint8_t key[SEAL_KEY_BYTES], struct seal_footer *footer)
 {
 	int r;
 
@@ -352,7 +353,7 @@ int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_
 	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, image, key, ret);
+	r = seal_store(fd, image, key, ret);
 	if (r < 0) {
 		unlinkat(dir, temp, 0);
 		return r;

@@ -37,12 +37,13 @@
 #include "enclave/base/secret.h"
 #include "enclave/keybox.h"
 
-#define SEAL_FOOTER_BYTES 4096
-#define SEAL_BLOCK_BYTES  4096UL
-#define SEAL_CHUNK_BYTES  65536UL
-#define SEAL_HASH_BYTES	  32
-#define SEAL_ID_BYTES	  16
-#define SEAL_VERSION	  2
+#define SEAL_FOOTER_BYTES   4096
+#define SEAL_BLOCK_BYTES    4096UL
+#define SEAL_CHUNK_BYTES    65536UL
+#define SEAL_HASH_BYTES	    32
+#define SEAL_ID_BYTES	    16
+#define SEAL_VERSION	    2
+#define SEAL_GENERATION_MAX (INT64_MAX / 2) /* nobody saves so often: more is a lie */
 
 struct seal_footer {
 	char magic[8]; /* "tazseal", NUL */
@@ -108,6 +109,12 @@ void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uin
 /* seal_next - a footer, without its mac, for what continues @origin, above both generations */
 struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_bytes,
 			     uint64_t at_least);
+
+/*
+ * seal_store - write image and footer into an empty file
+ * @footer: of seal_next(); its sums are filled in. Returns 0 or -errno (-ENOSPC).
+ */
+int seal_store(int file, int image, const uint8_t key[SEAL_KEY_BYTES], struct seal_footer *footer);
 
 /*
  * seal_write - begin a save: write image and footer into a new, temporary file

@@ -29,6 +29,9 @@ int visit_option(struct visit *v, int letter, const char *arg)
 	case 'c':
 		v->opening.flags |= OPEN_CREATE;
 		return 0;
+	case 'a':
+		v->opening.flags |= OPEN_ACCEPT_ROLLBACK;
+		return 0;
 	case 'p':
 		return parse_fd(arg, &v->opening.passphrase_fd);
 	case 's':

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "enclave/atrest.h"
 #include "enclave/base/cmd.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
@@ -14,6 +15,7 @@
 #include "enclave/base/run.h"
 #include "enclave/keybox.h"
 #include "enclave/luks.h"
+#include "enclave/restore.h"
 #include "enclave/seal.h"
 #include "enclave/stack.h"
 
@@ -24,61 +26,41 @@ struct work {
 	struct secret *private_key, *passphrase;
 	struct luks_volume vol;
 	struct worker_result res;
+	enum proto_why why;
 };
 
 /* Says why, for the client, and passes the error on. */
 static int because(struct work *w, int err, enum proto_why why)
 {
-	w->res.why = why;
+	w->why = why;
 	return err;
 }
 
 static int open_luks(struct work *w, int image)
 {
-	int r = luks_open(image, w->passphrase, &w->vol);
-
-	if (r == -EPERM)
-		return because(w, r, WHY_WRONG_PASSPHRASE);
-	if (r == -EKEYREJECTED)
-		return because(w, r, WHY_HEADER);
-	return r == -EINVAL ? because(w, r, WHY_DAMAGED) : r;
+	return atrest_luks(image, w->passphrase, &w->vol, &w->why);
 }
 
-/* The sealed file, copied into RAM; nothing of it is believed before seal_verify(). */
-static int load_file(struct work *w, int file, int *ret_image, struct seal_footer *ret_footer)
+/* Authentic is not enough: it must not be an older one than this host has seen. */
+static int check_age(struct work *w, const struct seal_footer *footer)
 {
-	autoclose int image = -EBADF;
-	bool noswap;
-	int r = seal_read_footer(file, ret_footer);
-
-	if (r < 0)
-		return because(w, r, WHY_DAMAGED);
-	image = stack_image(ret_footer->image_bytes, &noswap);
-	if (image < 0)
-		return log_err(image, "make the image in RAM");
-	r = seal_load(file, ret_footer, image);
-	if (r == -EBADMSG)
-		return because(w, r, WHY_DAMAGED);
-	if (r < 0)
-		return log_err(r, "read the sealed vault");
-	*ret_image = take_fd(&image);
-	return 0;
+	if (w->job.flags & WORKER_ACCEPT_ROLLBACK ||
+	    !atrest_is_older(&w->job.seen, footer->generation, footer->vault_id))
+		return 0;
+	return because(w, -ESTALE, WHY_ROLLED_BACK);
 }
 
 static int open_existing(struct work *w, int file, struct keybox *box, int *ret_image)
 {
 	struct seal_footer footer;
-	int r = load_file(w, file, ret_image, &footer);
+	int r = atrest_read(file, ret_image, &footer, &w->why);
 
 	if (r == 0)
-		r = open_luks(w, *ret_image);
-	if (r == 0)
-		r = seal_derive_key(w->vol.key, box);
+		r = atrest_prove(*ret_image, &footer, w->passphrase, &w->vol, box, &w->why);
 	if (r < 0)
 		return r;
 	w->res.origin = seal_origin_of(&footer);
-	r = seal_verify(&footer, box->key);
-	return r == -EBADMSG ? because(w, r, WHY_TAMPERED) : r;
+	return check_age(w, &footer);
 }
 
 static int open_new(struct work *w, struct keybox *box, int *ret_image)
@@ -88,6 +70,8 @@ static int open_new(struct work *w, struct keybox *box, int *ret_image)
 
 	if (!(w->job.flags & WORKER_MAY_CREATE))
 		return because(w, -ENOENT, WHY_NO_VAULT);
+	if (w->job.seen.generation && !(w->job.flags & WORKER_ACCEPT_ROLLBACK))
+		return because(w, -ENOENT, WHY_MISSING);
 	*ret_image = stack_image(w->job.vault_bytes, &noswap);
 	if (*ret_image < 0)
 		return log_err(*ret_image, "make the image in RAM");
@@ -166,6 +150,16 @@ static int do_save(struct work *w)
 	return seal_commit(w->fds[0], w->job.name, file);
 }
 
+static int do_restore(struct work *w)
+{
+	struct restore r = { .dir = w->fds[0],
+			     .vault = w->job.name,
+			     .source = w->job.source,
+			     .seen = w->job.seen.generation };
+
+	return restore_run(&r, w->passphrase, &w->res.origin, &w->why);
+}
+
 static int unseal(struct work *w)
 {
 	w->passphrase = secret_new(SECRET_PASSPHRASE_MAX);
@@ -190,6 +184,8 @@ static int do_job(struct work *w, int *ret_fds)
 		return do_open(w, ret_fds);
 	case WORKER_VERIFY:
 		return open_luks(w, w->fds[0]);
+	case WORKER_RESTORE:
+		return do_restore(w);
 	case WORKER_SAVE:
 		return do_save(w);
 	default:
@@ -239,6 +235,7 @@ int worker_main(const char *kind)
 		return n == 0 ? CMD_DONE : CMD_FAILED; /* nobody wants it any more */
 	}
 	w.res.err = do_job(&w, fds);
+	w.res.why = w.why;
 	forget(&w);
 	r = msg_send(WORKER_FD, &w.res, sizeof(w.res), fds,
 		     w.res.err == 0 && w.job.op == WORKER_OPEN ? 2 : 0);

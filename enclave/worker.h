@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enclave/atrest.h"
 #include "enclave/dm.h"
+#include "enclave/history.h"
 #include "enclave/proto.h"
 #include "enclave/seal.h"
 
@@ -25,6 +27,7 @@ enum worker_op {
 	WORKER_ASK = 400, /* worker -> keeper: struct worker_ask */
 	WORKER_OPEN,	  /* job with [vault directory, keybox] and, when RAM is newer, [image] */
 	WORKER_VERIFY,	  /* job with [image]: is this the passphrase? */
+	WORKER_RESTORE,	  /* job with [vault directory] */
 	WORKER_SAVE,	  /* job with [vault directory, keybox, image] */
 	WORKER_COPIED,	  /* worker -> keeper: the image may change again */
 	WORKER_RESULT,	  /* worker -> keeper: struct worker_result */
@@ -35,16 +38,18 @@ struct worker_ask {
 	uint8_t public_key[32];
 };
 
-enum { WORKER_MAY_CREATE = 1 };
+enum { WORKER_MAY_CREATE = 1, WORKER_ACCEPT_ROLLBACK = 2 };
 
 struct worker_job {
 	uint32_t op;
 	uint32_t flags;
 	uint64_t vault_bytes;	   /* of a new vault */
 	struct seal_origin origin; /* OPEN with an image, SAVE: what the image continues */
+	struct atrest_seen seen;   /* OPEN, RESTORE */
 	uint32_t uid, gid;	   /* the owner */
 	char name[64];		   /* of the sealed file in the vault directory */
 	char dm_name[DM_NAME_MAX];
+	char source[HISTORY_NAME_MAX]; /* RESTORE: the kept file in the vault directory */
 	uint32_t box_len;
 	uint8_t box[PROTO_BOX_MAX];
 };

@@ -13,7 +13,7 @@ static int enter(const struct cmd *cmd, int argc, char *argv[])
 {
 	static struct launch l;
 	struct prompt prompt = { 0 };
-	int r = launch_begin(&l, cmd, OPT_UP, false, argc, argv);
+	int r = launch_begin(&l, cmd, OPT_UP | OPT_ACCEPT_ROLLBACK, false, argc, argv);
 
 	if (r)
 		return r;
@@ -24,7 +24,9 @@ static int enter(const struct cmd *cmd, int argc, char *argv[])
 	if (launch_up(&l) < 0)
 		return CMD_FAILED;
 	/* A person is asked twice before a vault is made, so nothing more is needed for it. */
-	return launch_run(&l, &prompt, REQUEST_CREATE, false);
+	return launch_run(&l, &prompt,
+			  REQUEST_CREATE | (l.o.accept_rollback ? REQUEST_ACCEPT_ROLLBACK : 0),
+			  false);
 }
 
 static int run(int argc, char *argv[])
@@ -37,16 +39,17 @@ static int run_default(int argc, char *argv[])
 	return enter(&cmd_default, argc, argv);
 }
 
-#define ENTER_DETAILS                                                                             \
-	OPTS_HELP_UP "\n"                                                                         \
-		     "Starts the workshop when it is down. Asks for the passphrase on this\n"     \
-		     "terminal, twice when the vault is new. The session ends with the shell\n"   \
-		     "and with the terminal; the last one locks.\n"                               \
-		     "\n"                                                                         \
-		     "Example:  sudo tazlaunch enter --name work\n"                               \
-		     "\n"                                                                         \
-		     "Exit codes: the shell's own; 1 also when the session was not opened, and\n" \
-		     "no shell ran; 2 usage, or no terminal.\n"
+#define ENTER_DETAILS                                                                        \
+	OPTS_HELP_ACCEPT_ROLLBACK OPTS_HELP_UP                                               \
+		"\n"                                                                         \
+		"Starts the workshop when it is down. Asks for the passphrase on this\n"     \
+		"terminal, twice when the vault is new. The session ends with the shell\n"   \
+		"and with the terminal; the last one locks.\n"                               \
+		"\n"                                                                         \
+		"Example:  sudo tazlaunch enter --name work\n"                               \
+		"\n"                                                                         \
+		"Exit codes: the shell's own; 1 also when the session was not opened, and\n" \
+		"no shell ran; 2 usage, or no terminal.\n"
 
 const struct cmd cmd_enter = {
 	.name = "enter",

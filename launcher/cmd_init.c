@@ -15,7 +15,7 @@
 #define KEEPER "/usr/bin/enclave"
 
 struct init {
-	const char *instance, *vault_size, *idle, *agent;
+	const char *instance, *vault_size, *idle, *agent, *keep, *seen;
 };
 
 static const struct option_row {
@@ -26,6 +26,8 @@ static const struct option_row {
 	{ "--vault-size", offsetof(struct init, vault_size) },
 	{ "--idle", offsetof(struct init, idle) },
 	{ "--agent", offsetof(struct init, agent) },
+	{ "--keep", offsetof(struct init, keep) },
+	{ "--seen", offsetof(struct init, seen) },
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
@@ -35,7 +37,7 @@ static const char **value_of(struct init *in, const struct option_row *row)
 	return (const char **)(void *)((char *)in + row->offset);
 }
 
-/* All four, each with a value: our own launcher wrote the line. */
+/* All of them, each with a value: our own launcher wrote the line. */
 static int parse(int argc, char *argv[], struct init *in)
 {
 	for (int i = 1; i + 1 < argc; i += 2) {
@@ -109,6 +111,8 @@ static int exec_keeper(const struct init *in)
 		"--vault",    "/var/lib/taz/vault.luks",
 		"--size",     in->vault_size,
 		"--idle",     idle,
+		"--keep",     in->keep,
+		"--seen",     in->seen,
 		NULL,
 	};
 	static char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
@@ -162,11 +166,12 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_init = {
 	.name = "init",
-	.args = "--instance ID --vault-size BYTES --idle SEC --agent unix:PATH|virtio",
+	.args = "--instance ID --vault-size BYTES --idle SEC --keep N --seen GENERATION[:VAULT]\n"
+		"         --agent unix:PATH|virtio",
 	.help = "the workshop's first process: device nodes, agent, then the keeper",
 	.details =
 		"Example:  tazlaunch init --instance default-1a2b3c4d --vault-size 268435456 \\\n"
-		"            --idle 900 --agent unix:/run/taz-host/agent.sock\n"
+		"            --idle 900 --keep 3 --seen 0 --agent unix:/run/taz-host/agent.sock\n"
 		"\n"
 		"Exit codes: 1 the nodes, the agent or the keeper could not be started; 2 usage.\n",
 	.internal = true,

@@ -18,6 +18,7 @@ static int lock(struct launch *l)
 	}
 	r = launch_capture(l, argv, text, sizeof(text));
 	fputs(text, stdout);
+	launch_note_seen(l, NULL);
 	return r == 0 ? CMD_DONE : CMD_FAILED;
 }
 

@@ -10,15 +10,19 @@ static int run_with(struct launch *l, struct prompt *prompt)
 
 	if (launch_passphrase(l, prompt) < 0 || launch_up(l) < 0)
 		return CMD_FAILED;
-	return launch_run(l, prompt, l->o.create ? REQUEST_CREATE : 0, fd_is_stdin);
+	return launch_run(l, prompt,
+			  (l->o.create ? REQUEST_CREATE : 0) |
+				  (l->o.accept_rollback ? REQUEST_ACCEPT_ROLLBACK : 0),
+			  fd_is_stdin);
 }
 
 static int run(int argc, char *argv[])
 {
 	static struct launch l;
 	struct prompt prompt = { 0 };
-	int r = launch_begin(&l, &cmd_run, OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD, true, argc,
-			     argv);
+	int r = launch_begin(&l, &cmd_run,
+			     OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD | OPT_ACCEPT_ROLLBACK, true,
+			     argc, argv);
 
 	if (r)
 		return r;
@@ -43,7 +47,7 @@ const struct cmd cmd_run = {
 		"  --create             make the vault when there is none\n"
 		"  --passphrase-fd N    read the passphrase from descriptor N to its end, instead of\n"
 		"                       asking on the terminal; with 0 the command's input is\n"
-		"                       /dev/null\n" OPTS_HELP_UP "\n"
+		"                       /dev/null\n" OPTS_HELP_ACCEPT_ROLLBACK OPTS_HELP_UP "\n"
 		"Builds and starts the workshop when it is down. The command has a terminal when\n"
 		"standard input and output are one.\n"
 		"\n"

@@ -71,6 +71,8 @@ static int ask(struct launch *l, struct status *st)
 	if (r)
 		return r < 0 ? r : -EIO; /* the reason is said already */
 	r = read_answer(text, st);
+	if (r == 0)
+		launch_note_seen(l, text);
 	return r < 0 ? log_err(r, "what the keeper of %s says", l->o.name) : 0;
 }
 

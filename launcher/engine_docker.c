@@ -217,6 +217,7 @@ struct run_line {
 	const char *argv[80];
 	int n;
 	char name[64], label[96], label_state[PATH_MAX + 32], vault_bytes[24], idle_sec[16];
+	char keep[16], seen[64];
 	char vault[2 * PATH_MAX], run[2 * PATH_MAX], workspace[2 * PATH_MAX];
 };
 
@@ -258,6 +259,9 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	snprintf(l->vault_bytes, sizeof(l->vault_bytes), "%llu",
 		 (unsigned long long)w->vault_bytes);
 	snprintf(l->idle_sec, sizeof(l->idle_sec), "%u", w->idle_sec);
+	snprintf(l->keep, sizeof(l->keep), "%u", w->keep);
+	snprintf(l->seen, sizeof(l->seen), "%llu%s%s", (unsigned long long)w->seen_generation,
+		 *w->seen_vault ? ":" : "", w->seen_vault);
 	add(l, "run", "--detach", "--name", container(w, l->name), "--hostname", w->name, NULL);
 	add(l, "--label", l->label, "--label", l->label_state, "--stop-timeout", STOP_SEC, NULL);
 	add(l, "--privileged", "--user", "0:0", "--restart", "no", NULL);
@@ -269,6 +273,7 @@ static int run_line(const struct workshop *w, struct run_line *l)
 		add(l, "--network", "none", NULL);
 	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "init", NULL);
 	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
+	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
 	add(l, "--idle", l->idle_sec, "--agent", "unix:/run/taz-host/agent.sock", NULL);
 	return 0;
 }

@@ -138,15 +138,39 @@ bool request_env_ok(const char *value)
 	return strlen(value) < 64;
 }
 
+/* Commands of enclave that take "--seal-fd N". */
+static bool is_vault_command(const char *name)
+{
+	static const char *const names[] = { "restore" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool kind_ok(const struct request *req)
+{
+	switch (req->kind) {
+	case REQUEST_EXEC:
+		return req->argc;
+	case REQUEST_SESSION:
+		return req->user == REQUEST_TAZ;
+	case REQUEST_VAULT:
+		return req->user == REQUEST_ROOT && !req->flags && req->argc &&
+		       is_vault_command(req->argv[0]);
+	default:
+		return false;
+	}
+}
+
 static int check(const struct request *req)
 {
-	if (req->kind != REQUEST_EXEC && req->kind != REQUEST_SESSION)
+	if (!kind_ok(req))
 		return -EINVAL;
 	if (req->user != REQUEST_TAZ && req->user != REQUEST_ROOT)
 		return -EINVAL;
-	if (req->flags & ~(REQUEST_TTY | REQUEST_CREATE))
-		return -EINVAL;
-	if (req->kind == REQUEST_SESSION ? req->user != REQUEST_TAZ : !req->argc)
+	if (req->flags & ~(REQUEST_TTY | REQUEST_CREATE | REQUEST_ACCEPT_ROLLBACK))
 		return -EINVAL;
 	if (req->cwd[0] != '/' || (req->argc && !req->argv[0][0]))
 		return -EINVAL;

@@ -8,7 +8,7 @@
  *	agent                                host
  *	HELLO                          ->
  *	                               <-    REQUEST
- *	(SEAL_ASK -> , <- SEAL_BOX, SEAL_VERDICT ->) up to three times, SESSION only
+ *	(SEAL_ASK -> , <- SEAL_BOX, SEAL_VERDICT ->) up to three times, not for EXEC
  *	STDOUT STDERR CREDIT           <->   STDIN EOF WINCH SIGNAL CLOSE
  *	EXIT or ERROR                  ->
  *
@@ -83,9 +83,13 @@ void text_clean(char *text);
 
 /* --- the request -------------------------------------------------------------------------- */
 
-enum request_kind { REQUEST_EXEC = 1, REQUEST_SESSION = 2 };
+enum request_kind {
+	REQUEST_EXEC = 1,
+	REQUEST_SESSION = 2,
+	REQUEST_VAULT = 3, /* a command of enclave that asks for the passphrase: "restore" */
+};
 enum request_user { REQUEST_TAZ = 1, REQUEST_ROOT = 2 };
-enum request_flags { REQUEST_TTY = 1, REQUEST_CREATE = 2 };
+enum request_flags { REQUEST_TTY = 1, REQUEST_CREATE = 2, REQUEST_ACCEPT_ROLLBACK = 4 };
 
 #define REQUEST_ARGS_MAX 2048
 
@@ -111,7 +115,8 @@ ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size);
  * Returns 0, or
  *   -EBADMSG  it is not the shape above
  *   -EINVAL   a value is out of its range: unknown kind, user or flag, a relative directory, a
- *             variable with other characters, EXEC without a program, SESSION as root
+ *             variable with other characters, EXEC without a program, SESSION as root, VAULT
+ *             not as root, with a terminal, or with a command that it does not have
  */
 int request_decode(const uint8_t *data, size_t len, struct request *ret);
 

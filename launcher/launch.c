@@ -94,6 +94,9 @@ static struct workshop describe(const struct launch *l)
 		.vault_bytes = l->o.vault_bytes,
 		.memory_bytes = l->o.memory_bytes,
 		.idle_sec = l->o.idle_sec,
+		.keep = l->o.keep,
+		.seen_generation = l->seen.generation,
+		.seen_vault = l->seen.vault,
 	};
 }
 
@@ -203,6 +206,19 @@ static void choose_instance(struct launch *l)
 	snprintf(l->rec.instance, sizeof(l->rec.instance), "%s-%08x", l->o.name, random);
 }
 
+/* A file that cannot be read would let an older vault pass: it is not passed over. */
+static int load_seen(struct launch *l)
+{
+	int r = seen_load(l->state_dir, &l->seen);
+
+	if (r < 0)
+		log_err(r,
+			"read %s/seen (the newest state of the vault that this host knows of); put "
+			"it back from a copy, or remove it and an older vault is not noticed",
+			l->state_dir);
+	return r;
+}
+
 static int start(struct launch *l)
 {
 	struct workshop w;
@@ -210,6 +226,8 @@ static int start(struct launch *l)
 
 	if (r == 0)
 		r = choose_workspace(l);
+	if (r == 0)
+		r = load_seen(l);
 	if (r < 0)
 		return r;
 	choose_instance(l);
@@ -292,6 +310,7 @@ static int lock_first(struct launch *l)
 	if (fd < 0)
 		return log_err(fd, "reach the agent of %s", l->o.name);
 	r = attach_capture(fd, argv, STDERR_FILENO, text, sizeof(text));
+	launch_note_seen(l, NULL);
 	if (r == 0)
 		return 0;
 	log_error("%s does not lock, so it is not stopped; 'tazlaunch lock --name %s' tells more",
@@ -369,13 +388,15 @@ static void set_place(struct launch *l, struct request *req, char *buf, size_t s
 	req->cwd = buf;
 }
 
-int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool close_stdin)
+static int run_request(struct launch *l, enum request_kind kind, struct prompt *prompt,
+		       unsigned flags, bool close_stdin)
 {
 	static struct request req;
 	char place[PATH_MAX];
 	struct attach a = { close_stdin ? -EBADF : STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
 			    prompt };
-	bool tty = !close_stdin && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	bool tty = kind != REQUEST_VAULT && !close_stdin && isatty(STDIN_FILENO) &&
+		   isatty(STDOUT_FILENO);
 	int fd, r;
 
 	if (l->n_args > REQUEST_ARGS_MAX) {
@@ -386,8 +407,8 @@ int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool clo
 	if (fd < 0)
 		return CMD_FAILED;
 	req = (struct request){
-		.kind = prompt ? REQUEST_SESSION : REQUEST_EXEC,
-		.user = REQUEST_TAZ,
+		.kind = kind,
+		.user = kind == REQUEST_VAULT ? REQUEST_ROOT : REQUEST_TAZ,
 		.flags = flags | (tty ? REQUEST_TTY : 0),
 		.term = clean_env("TERM"),
 		.lang = clean_env("LANG"),
@@ -400,6 +421,53 @@ int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool clo
 	set_place(l, &req, place, sizeof(place));
 	r = attach_run(fd, &req, &a);
 	return r < 0 ? CMD_FAILED : r;
+}
+
+int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool close_stdin)
+{
+	int r = run_request(l, prompt ? REQUEST_SESSION : REQUEST_EXEC, prompt, flags, close_stdin);
+
+	if (prompt)
+		launch_note_seen(l, NULL);
+	return r;
+}
+
+int launch_vault(struct launch *l, struct prompt *prompt)
+{
+	int r = run_request(l, REQUEST_VAULT, prompt, 0, true);
+
+	launch_note_seen(l, NULL);
+	return r;
+}
+
+/* Nothing is complained about but the writing: the workshop may be gone, or its agent busy. */
+static int ask_status(struct launch *l, char *text, size_t size)
+{
+	static const char *const argv[] = { "/usr/bin/enclave", "status", "--json", NULL };
+	struct workshop w = describe(l);
+	int fd = l->engine ? l->engine->dial(&w) : -ENOTCONN;
+
+	return fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, size);
+}
+
+void launch_note_seen(struct launch *l, const char *status)
+{
+	char text[4096];
+	struct seen news;
+	int r;
+
+	if (!status) {
+		if (ask_status(l, text, sizeof(text)) != 0)
+			return;
+		status = text;
+	}
+	if (seen_in_status(status, &news) < 0)
+		return;
+	r = seen_update(l->state_dir, &news);
+	/* A file that cannot be read is `up`'s to complain about; it is not overwritten. */
+	if (r < 0 && r != -EBADMSG)
+		log_err(r, "write down in %s/seen that generation %llu of the vault was seen",
+			l->state_dir, (unsigned long long)news.generation);
 }
 
 int launch_passphrase(struct launch *l, struct prompt *p)

@@ -8,6 +8,7 @@
 #include "enclave/base/prompt.h"
 #include "launcher/engine.h"
 #include "launcher/opts.h"
+#include "launcher/seen.h"
 #include "launcher/workshop.h"
 
 struct launch {
@@ -18,6 +19,7 @@ struct launch {
 	bool build_only; /* a given engine need not be able to run anything here */
 	bool was_up;	 /* there is a record of an earlier `up` */
 	struct record rec;
+	struct seen seen;	     /* at `up`: what the keeper is told */
 	const struct engine *engine; /* NULL until it was needed */
 };
 
@@ -67,11 +69,24 @@ int launch_capture(struct launch *l, const char *const argv[], char *buf, size_t
 
 /*
  * launch_run - a SESSION (with @prompt) or EXEC of l->args on our own standard streams
- * @flags: REQUEST_CREATE or 0; a terminal is used when we have one
+ * @flags: REQUEST_CREATE, REQUEST_ACCEPT_ROLLBACK, or 0; a terminal is used when we have one
  * @close_stdin: the program reads /dev/null
  * Returns an exit code: the program's, or CMD_FAILED.
  */
 int launch_run(struct launch *l, struct prompt *prompt, unsigned flags, bool close_stdin);
+
+/*
+ * launch_vault - "enclave ARGS" inside, as root, with a passphrase that is asked for here
+ * l->args: one of frame.h's REQUEST_VAULT and its arguments. Returns an exit code.
+ */
+int launch_vault(struct launch *l, struct prompt *prompt);
+
+/*
+ * launch_note_seen - remember the newest state of the vault that the keeper knows (seen.h)
+ * @status: what "enclave status --json" said, or NULL: it is asked
+ * A workshop that has just been stopped has nothing to say; what cannot be written is said.
+ */
+void launch_note_seen(struct launch *l, const char *status);
 
 /* launch_passphrase - read --passphrase-fd when it was given. Returns 0 or -errno after saying why.
  */

@@ -8,6 +8,8 @@
 #include "enclave/base/size.h"
 #include "launcher/workshop.h"
 
+#define KEEP_MAX 50
+
 static int set_name(struct opts *o, const char *v)
 {
 	if (!workshop_name_ok(v))
@@ -68,6 +70,28 @@ static int set_json(struct opts *o, const char *v)
 	return 0;
 }
 
+static int set_accept_rollback(struct opts *o, const char *v)
+{
+	o->accept_rollback = true;
+	return 0;
+}
+
+static int set_yes(struct opts *o, const char *v)
+{
+	o->yes = true;
+	return 0;
+}
+
+static int set_keep(struct opts *o, const char *v)
+{
+	long long n;
+
+	if (num_parse(v, 0, KEEP_MAX, &n) < 0)
+		return -EINVAL;
+	o->keep = n;
+	return 0;
+}
+
 static const struct opt {
 	const char *name;
 	enum opt_bit bit;
@@ -82,6 +106,9 @@ static const struct opt {
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--create", OPT_CREATE, set_create, NULL },
 	{ "--json", OPT_JSON, set_json, NULL },
+	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK, set_accept_rollback, NULL },
+	{ "--keep", OPT_KEEP, set_keep, "a number from 0 to 50" },
+	{ "--yes", OPT_YES, set_yes, NULL },
 };
 
 #define TABLE_END (table + sizeof(table) / sizeof(*table))
@@ -92,6 +119,7 @@ void opts_init(struct opts *o)
 		.name = "default",
 		.vault_bytes = 256 << 20,
 		.idle_sec = 15 * 60,
+		.keep = 3,
 		.passphrase_fd = -EBADF,
 	};
 }

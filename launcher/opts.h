@@ -18,9 +18,12 @@ enum opt_bit {
 	OPT_PASSPHRASE_FD = 32,
 	OPT_JSON = 64,
 	OPT_MEMORY = 128,
+	OPT_ACCEPT_ROLLBACK = 256,
+	OPT_KEEP = 512,
+	OPT_YES = 1024,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
-	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY,
+	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP,
 };
 
 struct opts {
@@ -30,8 +33,9 @@ struct opts {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* 0: the engine's default */
 	unsigned idle_sec;
+	unsigned keep;	   /* how many earlier states of the vault */
 	int passphrase_fd; /* < 0: ask */
-	bool create, json;
+	bool create, json, accept_rollback, yes;
 };
 
 /* opts_init - the defaults */
@@ -60,6 +64,11 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n" \
 	"                       the vault is made\n"                                            \
 	"  --idle TIME          lock after that long without use, such as 15m (default)\n"      \
+	"  --keep N             how many earlier states of the vault are kept (3)\n"            \
 	"  --memory SIZE        RAM of a virtual machine\n" OPTS_HELP_COMMON
+
+#define OPTS_HELP_ACCEPT_ROLLBACK                                                                  \
+	"  --accept-rollback    open the vault although this host has seen a newer state of it;\n" \
+	"                       what is saved then counts as newer than both\n"
 
 #endif

@@ -20,12 +20,12 @@
 #define REQUEST_MS 10000 /* from our hello to a whole request */
 #define GRACE_MS   1200	 /* from SIGHUP to SIGKILL; a session ends within 2 s of its terminal */
 #define LINGER_MS  2000	 /* how long the host may take to close after EXIT */
-#define SESSION	   "/usr/bin/enclave"
+#define ENCLAVE	   "/usr/bin/enclave"
 
 struct relay {
 	struct stream *stream;
 	struct child child;
-	int seal;	  /* our end of the pair to "enclave session", or -EBADF */
+	int seal;	  /* our end of the pair to enclave, or -EBADF */
 	bool eof;	  /* close the program's input when it has got what is pending */
 	size_t in_at, in; /* pending[in_at..in] is not written yet */
 	uint8_t pending[FRAME_WINDOW];
@@ -81,12 +81,22 @@ static int env_build(struct env *e, const struct request *req)
 	return 0;
 }
 
-/* "enclave session --user taz --seal-fd 3 [--create] -- ARGV..." */
-static void session_argv(const struct request *req, const char **argv)
+/*
+ * "enclave session --user taz --seal-fd 3 [--create] [--accept-rollback] -- ARGV...", or
+ * "enclave COMMAND --seal-fd 3 ARGV..."
+ */
+static void enclave_argv(const struct request *req, const char **argv)
 {
 	int n = 0;
 
-	argv[n++] = SESSION;
+	argv[n++] = ENCLAVE;
+	if (req->kind == REQUEST_VAULT) {
+		argv[n++] = req->argv[0];
+		argv[n++] = "--seal-fd";
+		argv[n++] = "3";
+		memcpy(argv + n, req->argv + 1, req->argc * sizeof(*argv));
+		return;
+	}
 	argv[n++] = "session";
 	argv[n++] = "--user";
 	argv[n++] = "taz";
@@ -94,15 +104,17 @@ static void session_argv(const struct request *req, const char **argv)
 	argv[n++] = "3";
 	if (req->flags & REQUEST_CREATE)
 		argv[n++] = "--create";
+	if (req->flags & REQUEST_ACCEPT_ROLLBACK)
+		argv[n++] = "--accept-rollback";
 	argv[n++] = "--";
 	memcpy(argv + n, req->argv, (req->argc + 1) * sizeof(*argv));
 }
 
-_Static_assert(CHILD_EXTRA_FD == 3, "session_argv() says so in words");
+_Static_assert(CHILD_EXTRA_FD == 3, "enclave_argv() says so in words");
 
 static int start(struct relay *r, const struct request *req)
 {
-	static const char *session[REQUEST_ARGS_MAX + 10];
+	static const char *enclave[REQUEST_ARGS_MAX + 10];
 	struct env env = { 0 };
 	struct child_spec spec = {
 		.argv = req->argv,
@@ -120,15 +132,15 @@ static int start(struct relay *r, const struct request *req)
 
 	if (err < 0)
 		return err;
-	if (req->kind == REQUEST_SESSION) {
+	if (req->kind != REQUEST_EXEC) {
 		err = msg_pair(pair);
 		if (err < 0)
 			return err;
 		r->seal = pair[0];
 		theirs = pair[1];
-		session_argv(req, session);
-		spec.argv = session;
-		spec.user = NULL; /* it becomes taz itself, with the session's mark */
+		enclave_argv(req, enclave);
+		spec.argv = enclave;
+		spec.user = NULL; /* a session becomes taz itself, with its mark */
 		spec.extra_fd = theirs;
 	}
 	return child_start(&spec, &r->child);
@@ -443,7 +455,7 @@ int relay_serve_greeted(int fd)
 	r.seal = -EBADF;
 	n = start(&r, &req);
 	if (n < 0) {
-		n = send_error(s, n == -ENOENT ? 127 : 126, req.argc ? req.argv[0] : SESSION, n);
+		n = send_error(s, n == -ENOENT ? 127 : 126, req.argc ? req.argv[0] : ENCLAVE, n);
 		linger(&r);
 	} else {
 		n = relay_loop(&r);

@@ -304,6 +304,10 @@ _Noreturn static void become_workshop(void)
 			       (char *)param("taz.vault"),
 			       "--idle",
 			       (char *)param("taz.idle"),
+			       "--keep",
+			       (char *)param("taz.keep"),
+			       "--seen",
+			       (char *)param("taz.seen"),
 			       "--agent",
 			       "virtio",
 			       NULL };

@@ -72,21 +72,32 @@ static void test_a_request_cut_anywhere_is_refused(void **state)
 
 static void test_values_out_of_range_are_refused_on_both_sides(void **state)
 {
-	static struct request bad[8], out;
+	static struct request bad[13], out;
 	static const size_t n = sizeof(bad) / sizeof(*bad);
 	ssize_t len;
 
 	for (size_t i = 0; i < n; i++)
 		bad[i] = sample();
-	bad[0].kind = 3;
+	bad[0].kind = 4;
 	bad[1].user = REQUEST_ROOT; /* a session as root */
-	bad[2].flags = 4;
+	bad[2].flags = 8;
 	bad[3].cwd = "relative";
 	bad[4].term = "xterm\nLD_PRELOAD=x";
 	bad[5].lang = "0123456789012345678901234567890123456789012345678901234567890123";
 	bad[6].kind = REQUEST_EXEC;
 	bad[6].argc = 0;
 	bad[7].argv[0] = "";
+	for (size_t i = 8; i < n; i++) {
+		bad[i].kind = REQUEST_VAULT;
+		bad[i].user = REQUEST_ROOT;
+		bad[i].flags = 0;
+		bad[i].argv[0] = "restore";
+	}
+	bad[8].user = REQUEST_TAZ;
+	bad[9].flags = REQUEST_TTY;
+	bad[10].argv[0] = "session";
+	bad[11].argv[0] = "/usr/bin/enclave";
+	bad[12].argc = 0;
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(request_encode(&bad[i], buf, sizeof(buf)), -EINVAL);
 	bad[0] = sample();

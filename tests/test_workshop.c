@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "launcher/opts.h"
+#include "launcher/seen.h"
 #include "launcher/workshop.h"
 
 static void test_names_are_harmless_everywhere(void **state)
@@ -134,6 +135,89 @@ static void test_a_bad_value_says_what_it_wants(void **state)
 	assert_int_equal(TAKE("--namex", "w"), 0);
 }
 
+#define ID_A "0123456789abcdef0123456789abcdef"
+#define ID_B "ffffffffffffffffffffffffffffffff"
+
+static void test_a_seen_file_with_anything_odd_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"7\n",
+		"0:" ID_A "\n",
+		"-1:" ID_A "\n",
+		"7:" ID_A,
+		"7:" ID_A "\n\n",
+		"7:" ID_A "0\n",
+		"7:0123456789ABCDEF0123456789abcdef\n",
+		"7:0123\n",
+		"7: " ID_A "\n",
+		"99999999999999999999:" ID_A "\n",
+		"9223372036854775807:" ID_A "\n",
+	};
+	struct seen seen;
+
+	assert_int_equal(seen_parse("7:" ID_A "\n", &seen), 0);
+	assert_int_equal(seen.generation, 7);
+	assert_string_equal(seen.vault, ID_A);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(seen_parse(bad[i], &seen), -EBADMSG);
+}
+
+static void test_what_was_seen_never_goes_back(void **state)
+{
+	struct seen seen = { 0 };
+
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 0 }), 0);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 5, ID_A }), 1);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 5, ID_A }), 0);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 4, ID_A }), 0);
+	assert_int_equal(seen.generation, 5);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 2, ID_B }), 1);
+	assert_int_equal(seen.generation, 5);
+	assert_string_equal(seen.vault, ID_B);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ INT64_MAX, ID_B }), -EINVAL);
+	assert_int_equal(seen_merge(&seen, &(struct seen){ 9, "../x" }), -EINVAL);
+	assert_int_equal(seen.generation, 5);
+}
+
+static void test_what_was_seen_is_read_back_and_an_edited_file_is_left_alone(void **state)
+{
+	char dir[] = "/tmp/test-seen-XXXXXX", path[64], cmd[64];
+	struct seen seen;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(seen_load(dir, &seen), 0);
+	assert_int_equal(seen.generation, 0);
+	assert_int_equal(seen_update(dir, &(struct seen){ 7, ID_A }), 0);
+	assert_int_equal(seen_update(dir, &(struct seen){ 6, ID_A }), 0);
+	assert_int_equal(seen_load(dir, &seen), 0);
+	assert_int_equal(seen.generation, 7);
+	snprintf(path, sizeof(path), "%s/seen", dir);
+	f = fopen(path, "we");
+	assert_true(f && fputs("7:nonsense\n", f) > 0 && fclose(f) == 0);
+	assert_int_equal(seen_load(dir, &seen), -EBADMSG);
+	assert_int_equal(seen_update(dir, &(struct seen){ 9, ID_A }), -EBADMSG);
+	assert_int_equal(seen_load(dir, &seen), -EBADMSG);
+	snprintf(cmd, sizeof(cmd), "rm -r -- %s", dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void test_what_the_keeper_says_is_taken_as_numbers_only(void **state)
+{
+	struct seen seen;
+
+	assert_int_equal(seen_in_status("{\"seen\":12,\"vault_id\":\"" ID_A "\"}", &seen), 0);
+	assert_int_equal(seen.generation, 12);
+	assert_string_equal(seen.vault, ID_A);
+	assert_int_equal(seen_in_status("{\"seen\":0,\"vault_id\":null}", &seen), 0);
+	assert_int_equal(seen.generation, 0);
+	assert_int_equal(seen_in_status("{\"generation\":3}", &seen), -EBADMSG);
+	assert_int_equal(seen_in_status("{\"seen\":\"12\",\"vault_id\":\"x\"}", &seen), -EBADMSG);
+	assert_int_equal(seen_in_status("[]", &seen), -EBADMSG);
+	assert_int_equal(seen_in_status("", &seen), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +227,10 @@ int main(void)
 		cmocka_unit_test(test_a_record_is_read_as_it_was_saved),
 		cmocka_unit_test(test_options_end_where_the_command_begins),
 		cmocka_unit_test(test_a_bad_value_says_what_it_wants),
+		cmocka_unit_test(test_a_seen_file_with_anything_odd_is_refused),
+		cmocka_unit_test(test_what_was_seen_never_goes_back),
+		cmocka_unit_test(test_what_was_seen_is_read_back_and_an_edited_file_is_left_alone),
+		cmocka_unit_test(test_what_the_keeper_says_is_taken_as_numbers_only),
 	};
 
 	return cmocka_run_group_tests_name("workshop", tests, NULL, NULL);

@@ -2,7 +2,10 @@
 
 #include <bsd/readpassphrase.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 
 #include "enclave/base/fd.h"
@@ -70,6 +73,19 @@ int prompt_read_fd(int fd, struct secret **ret)
 		return r;
 	*ret = take_ptr(&s);
 	return 0;
+}
+
+bool prompt_confirm(const char *format, ...)
+{
+	char question[512], answer[8];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(question, sizeof(question), format, ap);
+	va_end(ap);
+	if (!readpassphrase(question, answer, sizeof(answer), RPP_ECHO_ON | RPP_REQUIRE_TTY))
+		return false;
+	return !strcasecmp(answer, "y") || !strcasecmp(answer, "yes");
 }
 
 const char *prompt_why(int err)

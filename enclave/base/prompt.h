@@ -37,6 +37,12 @@ int prompt_ask(const char *question, int again, struct secret **ret);
  */
 int prompt_read_fd(int fd, struct secret **ret);
 
+/*
+ * prompt_confirm - a yes-or-no question on the terminal; @format as printf(3), with "[y/N] "
+ * Returns true for y or yes. No terminal, end of file, anything else: false.
+ */
+bool prompt_confirm(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* prompt_why - a sentence for a person: what was wrong with it and what to do */
 const char *prompt_why(int err);
 

@@ -1,0 +1,203 @@
+#include "enclave/keeper_priv.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/log.h"
+#include "enclave/base/msg.h"
+
+/* --- what this host has seen ---------------------------------------------------------------------
+ */
+
+static void note(struct keeper *k)
+{
+	atrest_note(&k->rest.seen, k->origin.generation, k->origin.vault_id);
+}
+
+/*
+ * An older state that was accepted counts anew from above the newest that was seen: it is saved
+ * soon, under such a generation, and then it is no older one any more.
+ */
+void atrest_opened(struct keeper *k, bool from_ram)
+{
+	struct atrest_rest *rest = &k->rest;
+
+	if (!from_ram)
+		*rest = (struct atrest_rest){ .seen = rest->seen };
+	if (k->origin.generation < rest->seen.generation) {
+		log_warn("generation %llu was opened, although %llu was seen: it is saved anew",
+			 (unsigned long long)k->origin.generation,
+			 (unsigned long long)rest->seen.generation);
+		k->origin.generation = rest->seen.generation;
+		k->dirty = true;
+	}
+	if (!rest->conflict[0])
+		note(k);
+}
+
+void atrest_saved(struct keeper *k)
+{
+	/* The other one's file is the vault; ours beside it must not make that one look old. */
+	if (!k->rest.conflict[0])
+		note(k);
+}
+
+/* --- two writers -------------------------------------------------------------------------------
+ */
+
+bool atrest_conflict(struct keeper *k)
+{
+	struct atrest_rest *rest = &k->rest;
+	uint32_t random;
+
+	if (rest->conflict[0])
+		return false;
+	secret_random(&random, sizeof(random));
+	if (history_conflict_name(k->vault_name, k->origin.generation + 1, random, rest->conflict,
+				  sizeof(rest->conflict)) < 0)
+		return false;
+	log_error(
+		"%s is not the file that was opened or saved here: somebody else has written it. It "
+		"is left as it is, and this session is saved beside it, as %s",
+		k->cfg->vault, rest->conflict);
+	return true;
+}
+
+const char *atrest_save_name(const struct keeper *k)
+{
+	return k->rest.conflict[0] ? k->rest.conflict : k->vault_name;
+}
+
+/* --- the list
+ * -------------------------------------------------------------------------------------- */
+
+void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	autofree struct history_entry *e = calloc(HISTORY_MAX, sizeof(*e));
+	autofree struct res_history *res = calloc(1, sizeof(*res));
+	ssize_t n = e && res ? history_list(k->vault_dir, k->vault_name, e, HISTORY_MAX) : -ENOMEM;
+
+	if (n < 0) {
+		conn_answer(k, c, n, WHY_NONE);
+		return;
+	}
+	res->op = RES_HISTORY;
+	res->n = n;
+	res->seen = k->rest.seen.generation;
+	snprintf(res->vault, sizeof(res->vault), "%s", k->cfg->vault);
+	for (ssize_t i = 0; i < n; i++) {
+		struct res_history_entry *to = &res->entries[i];
+
+		to->kind = e[i].kind;
+		to->whole = e[i].whole;
+		to->generation = e[i].generation;
+		to->saved_at = e[i].saved_at;
+		to->disk_bytes = e[i].disk_bytes;
+		snprintf(to->name, sizeof(to->name), "%s", e[i].name);
+	}
+	conn_send(c, res, sizeof(*res));
+}
+
+/* --- restore ------------------------------------------------------------------------------------
+ */
+
+bool atrest_is_restoring(const struct keeper *k)
+{
+	for (const struct conn *c = k->conns; c < k->conns + KEEPER_CONNS; c++)
+		if (c->used && c->state == CONN_RESTORING)
+			return true;
+	return false;
+}
+
+/* Only while nothing of the vault is in RAM: neither open, nor unsaved. */
+static bool refuse(struct keeper *k, struct conn *c)
+{
+	if (k->state == LS_LOCKED && k->image < 0 && !atrest_is_restoring(k))
+		return false;
+	conn_answer(k, c, -EBUSY,
+		    k->state == LS_LOCKED && k->image >= 0 ? WHY_NOT_SAVED
+		    : k->state == LS_UNLOCKED		   ? WHY_OPEN
+							   : WHY_BUSY);
+	return true;
+}
+
+static void on_result(struct keeper *k, struct conn *c, const struct worker_result *res)
+{
+	if (res->err == 0) {
+		k->origin = res->origin;
+		note(k);
+		log_info("%s is restored, as generation %llu", c->source,
+			 (unsigned long long)k->origin.generation);
+	}
+	conn_answer(k, c, res->err, res->why);
+}
+
+static void on_worker(struct keeper *k, struct source *s)
+{
+	struct conn *c = (struct conn *)((char *)s - offsetof(struct conn, worker));
+	union {
+		uint32_t op;
+		struct worker_ask ask;
+		struct worker_result res;
+	} m;
+	ssize_t n = msg_recv(s->fd, &m, sizeof(m), NULL, 0);
+
+	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING) {
+		struct res_seal_to to = { .op = RES_SEAL_TO };
+
+		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
+		c->state = CONN_RESTORE_PROMPT;
+		conn_send(c, &to, sizeof(to));
+	} else if (n == sizeof(m.res) && m.op == WORKER_RESULT && c->state == CONN_RESTORING) {
+		on_result(k, c, &m.res);
+	} else {
+		conn_answer(k, c, -EIO, WHY_KERNEL); /* it died */
+	}
+}
+
+void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	const struct req_restore *req = msg;
+	int sock = -EBADF, r;
+
+	if (refuse(k, c))
+		return;
+	if (!memchr(req->what, '\0', sizeof(req->what)) ||
+	    history_find_name(k->vault_name, req->what, c->source, sizeof(c->source)) < 0) {
+		conn_answer(k, c, -ENOENT, WHY_NO_SUCH);
+		return;
+	}
+	r = worker_start("unlock", &c->worker_pid, &sock);
+	if (r == 0)
+		r = keeper_watch(k, &c->worker, sock, on_worker);
+	if (r < 0) {
+		fd_close(&sock);
+		conn_answer(k, c, r, WHY_KERNEL);
+		return;
+	}
+	c->state = CONN_ASKING;
+}
+
+void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	const struct req_sealed *req = msg;
+	struct worker_job job = { .op = WORKER_RESTORE, .seen = k->rest.seen };
+
+	if (!req->len || req->len > sizeof(req->box)) {
+		conn_answer(k, c, -ECANCELED, WHY_NONE);
+		return;
+	}
+	if (refuse(k, c)) /* somebody has unlocked it meanwhile */
+		return;
+	strcpy(job.name, k->vault_name);
+	strcpy(job.source, c->source);
+	job.box_len = req->len;
+	memcpy(job.box, req->box, req->len);
+	c->state = CONN_RESTORING;
+	if (msg_send(c->worker.fd, &job, sizeof(job), &k->vault_dir, 1) < 0)
+		conn_answer(k, c, -EIO, WHY_KERNEL);
+}
