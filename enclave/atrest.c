@@ -55,6 +55,8 @@ int atrest_luks(int image, const struct secret *passphrase, struct luks_volume *
 
 	if (r == -EPERM)
 		return because(ret_why, r, WHY_WRONG_PASSPHRASE);
+	if (r == -ENOMEM)
+		return because(ret_why, r, WHY_MEMORY);
 	/* The checksum was right: a header that cannot even be read was written by somebody. */
 	return r == -EKEYREJECTED || r == -EINVAL ? because(ret_why, -EBADE, WHY_HEADER) : r;
 }

@@ -36,6 +36,16 @@ static const char *const why_text[] = {
 		"and this session is saved beside it",
 	[WHY_NO_SUCH] = "there is no such kept state; 'enclave history' lists them",
 	[WHY_OPEN] = "the vault is open; lock it first ('enclave lock')",
+	[WHY_WAIT] = "too many wrong passphrases",
+	[WHY_MEMORY] = "there is not enough memory for the key derivation of that key; give the "
+		       "workshop more, or open the vault with the recovery key, which needs little",
+	[WHY_NO_SLOT] = "seven keys are the most; remove one first ('enclave key list')",
+	[WHY_LABEL] =
+		"another key has that label; choose one that 'enclave key list' does not show",
+	[WHY_NO_KEY] = "there is no such key, or it is no passphrase; see 'enclave key list'",
+	[WHY_WHICH_KEY] = "there are several passphrases; say which one with --slot",
+	[WHY_LAST_KEY] = "it is the last key; add another one first",
+	[WHY_SAME_KEY] = "the new passphrase is the old one; nothing was changed",
 };
 
 const char *client_why(enum proto_why why)
@@ -53,6 +63,7 @@ static int answer(int sock, uint32_t op, void *res, size_t size, struct res_done
 		struct res_seal_to seal;
 		struct res_lock lock;
 		struct res_history history;
+		struct res_keys keys;
 	} buf;
 	ssize_t n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
 
@@ -213,31 +224,59 @@ int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res
 	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
 }
 
-int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *ret_why)
+/* A request that begins a conversation: the connection stays. */
+static int begin(const void *req, size_t size, struct res_seal_to *ret_seal, struct res_done *ret)
 {
 	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
-	struct req_open req = { .op = REQ_OPEN, .flags = flags };
-	struct res_done done = { 0 };
 	int r;
 
-	*ret_why = WHY_NONE;
+	*ret = (struct res_done){ 0 };
 	if (sock < 0)
 		return sock;
-	r = ask(sock, &req, sizeof(req), -EBADF, RES_SEAL_TO, ret_seal, sizeof(*ret_seal), &done);
-	*ret_why = done.why;
+	r = ask(sock, req, size, -EBADF, RES_SEAL_TO, ret_seal, sizeof(*ret_seal), ret);
 	return r < 0 ? r : take_fd(&sock);
 }
 
-int client_sealed(int sock, const uint8_t *box, uint32_t len, enum proto_why *ret_why)
+int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *ret)
+{
+	struct req_open req = { .op = REQ_OPEN, .flags = flags };
+
+	return begin(&req, sizeof(req), ret_seal, ret);
+}
+
+int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
 {
 	struct req_sealed req = { .op = REQ_SEALED, .len = len };
-	struct res_done done = { 0 };
-	int r;
 
+	*ret = (struct res_done){ 0 };
 	if (len > sizeof(req.box))
 		return -EMSGSIZE;
 	memcpy(req.box, box, len);
-	r = ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, &done);
-	*ret_why = done.why;
-	return r;
+	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
+}
+
+int client_keys(struct res_keys *ret, struct res_done *ret_done)
+{
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	struct req_key req = { .op = REQ_KEY, .what = KEY_LIST };
+	int r;
+
+	*ret_done = (struct res_done){ 0 };
+	if (sock < 0)
+		return sock;
+	r = ask(sock, &req, sizeof(req), -EBADF, RES_KEYS, ret, sizeof(*ret), ret_done);
+	return r == 0 && ret->n > PROTO_KEYS ? -EBADMSG : r;
+}
+
+int client_key(struct req_key *req, struct res_seal_to *ret_seal, struct res_done *ret)
+{
+	req->op = REQ_KEY;
+	return begin(req, sizeof(*req), ret_seal, ret);
+}
+
+int client_key_sealed(int sock, struct req_key_sealed *req, struct res_done *ret)
+{
+	*ret = (struct res_done){ 0 };
+	req->op = REQ_KEY_SEALED;
+	return ask(sock, req, sizeof(*req), -EBADF, RES_DONE, NULL, 0, ret);
 }

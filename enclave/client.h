@@ -47,10 +47,11 @@ int client_save(struct res_done *ret);
  * client_open - begin to open a session
  * @flags: enum req_open_flags
  * @ret_seal: to which key the passphrase is to be sealed, and whether the vault is new
+ * @ret: filled when the keeper refused: why, and how long to wait
  *
- * Returns the connection, on which client_sealed() must follow, or -errno; @ret_why tells more.
+ * Returns the connection, on which client_sealed() must follow, or -errno.
  */
-int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *ret_why);
+int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *ret);
 
 /*
  * client_sealed - send the sealed passphrase and wait for the verdict
@@ -59,7 +60,25 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, enum proto_why *re
  *
  * Returns 0: the session is open, its leader registered; or -errno, -EPERM for a wrong passphrase.
  */
-int client_sealed(int sock, const uint8_t *box, uint32_t len, enum proto_why *ret_why);
+int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret);
+
+/* client_keys - every key of the vault, open or not. Returns 0 or -errno, @ret_done tells why. */
+int client_keys(struct res_keys *ret, struct res_done *ret_done);
+
+/*
+ * client_key - begin a change of the keys; by a session's leader or member, while unlocked
+ * @req: without its op
+ * Returns the connection, on which client_key_sealed() must follow, or -errno; the rest as for
+ * client_open().
+ */
+int client_key(struct req_key *req, struct res_seal_to *ret_seal, struct res_done *ret);
+
+/*
+ * client_key_sealed - send the sealed keys of a change and wait for the verdict
+ * @req: without its op; current_len 0 gives up
+ * Returns 0: RAM has it, client_save() makes it durable; @ret->slot says which. Or -errno.
+ */
+int client_key_sealed(int sock, struct req_key_sealed *req, struct res_done *ret);
 
 /* client_history - the sealed file and those beside it. Returns 0 or -errno. */
 int client_history(struct res_history *ret);

@@ -113,6 +113,7 @@ static int restore(const struct args *a, struct prompt *prompt, struct res_done 
 		opening_tell(&a->opening, r, ret, more, "restore");
 		if (!more)
 			break;
+		opening_wait(&a->opening, ret->wait_sec);
 	}
 	return r;
 }

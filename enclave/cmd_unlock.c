@@ -16,6 +16,7 @@ static int parse(int argc, char *argv[], struct opening *o)
 	static const struct option options[] = { { "create", no_argument, NULL, 'c' },
 						 { "accept-rollback", no_argument, NULL, 'a' },
 						 { "passphrase-fd", required_argument, NULL, 'p' },
+						 { "key-file", required_argument, NULL, 'k' },
 						 { 0 } };
 	long long fd;
 	int c;
@@ -36,6 +37,9 @@ static int parse(int argc, char *argv[], struct opening *o)
 			}
 			o->passphrase_fd = fd;
 			break;
+		case 'k':
+			o->key_file = optarg;
+			break;
 		default:
 			return -EINVAL;
 		}
@@ -52,8 +56,8 @@ static int run(int argc, char *argv[])
 
 	if (parse(argc, argv, &o) < 0)
 		return cmd_usage(&cmd_unlock);
-	if (o.passphrase_fd < 0 && !isatty(STDIN_FILENO)) {
-		log_error("there is no terminal to ask on; use --passphrase-fd N");
+	if (o.passphrase_fd < 0 && !o.key_file && !isatty(STDIN_FILENO)) {
+		log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
 		return CMD_FAILED;
 	}
 	r = session_find_user(NULL, &user);
@@ -73,12 +77,16 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_unlock = {
 	.name = "unlock",
-	.args = "[--create] [--accept-rollback] [--passphrase-fd N]",
+	.args = "[--create] [--accept-rollback] [--passphrase-fd N | --key-file F]",
 	.help = "open the vault for this terminal's shell and all it starts",
 	.details =
 		"  --create           make a new vault when there is none\n"
 		"  --accept-rollback  open it although this host has seen a newer state\n"
 		"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"
+		"  --key-file F       open it with a key file ('enclave key add --key-file F')\n"
+		"\n"
+		"At the prompt any passphrase will do, and the recovery key, typed in any way. After\n"
+		"a wrong one the next is looked at after 1, 2, 4 ... 60 seconds.\n"
 		"\n"
 		"The shell that leads this terminal becomes a session: it and its children may\n"
 		"use ~/secrets until it ends or the vault locks. A passphrase that is typed here\n"

@@ -350,6 +350,7 @@ static void loop(struct keeper *k)
 		if (epoll_wait(k->epoll, &ev, 1, -1) != 1)
 			continue;
 		((struct source *)ev.data.ptr)->on(k, ev.data.ptr);
+		key_pump(k);
 		if (k->state == LS_LOCKED || k->state == LS_UNLOCKED)
 			open_pump(k);
 	}

@@ -127,6 +127,7 @@ static bool refuse(struct keeper *k, struct conn *c)
 
 static void on_result(struct keeper *k, struct conn *c, const struct worker_result *res)
 {
+	wait_verdict(k, c, res->err, res->why);
 	if (res->err == 0) {
 		k->origin = res->origin;
 		note(k);
@@ -164,7 +165,7 @@ void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd
 	const struct req_restore *req = msg;
 	int sock = -EBADF, r;
 
-	if (refuse(k, c))
+	if (refuse(k, c) || wait_refuses(k, c))
 		return;
 	if (!memchr(req->what, '\0', sizeof(req->what)) ||
 	    history_find_name(k->vault_name, req->what, c->source, sizeof(c->source)) < 0) {
@@ -191,7 +192,8 @@ void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd)
 		conn_answer(k, c, -ECANCELED, WHY_NONE);
 		return;
 	}
-	if (refuse(k, c)) /* somebody has unlocked it meanwhile */
+	/* Somebody has unlocked it meanwhile, or guessed. */
+	if (refuse(k, c) || wait_refuses(k, c))
 		return;
 	strcpy(job.name, k->vault_name);
 	strcpy(job.source, c->source);

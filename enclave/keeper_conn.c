@@ -47,9 +47,16 @@ void conn_send(struct conn *c, const void *msg, size_t size)
 void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why)
 {
 	struct res_done res = {
-		.op = RES_DONE, .err = err, .why = why, .generation = k->origin.generation
+		.op = RES_DONE,
+		.err = err,
+		.why = why,
+		.generation = k->origin.generation,
+		.slot = c->verdict.slot,
 	};
 
+	if (why == WHY_WRONG_PASSPHRASE || why == WHY_WAIT)
+		res.wait_sec = wait_sec(k, c);
+	key_forget(c);
 	conn_drop_worker(k, c);
 	leader_done(&c->leader);
 	c->state = CONN_IDLE;
@@ -67,8 +74,11 @@ static void drop(struct keeper *k, struct conn *c)
 	bool opening =
 		c->state == CONN_STARTING || (c->state == CONN_WORKING && k->state == LS_OPENING);
 
+	if (c->state == CONN_WORKING || c->state == CONN_KEY_WORKING || c->state == CONN_RESTORING)
+		wait_cut_off(k, c);
 	if (c->state == CONN_ADMITTING)
 		view_del_session(k, &c->leader);
+	key_forget(c);
 	conn_drop_worker(k, c);
 	leader_done(&c->leader);
 	fd_close(&c->pidfd);
@@ -184,6 +194,8 @@ static const struct request {
 	{ REQ_RESTORE, sizeof(struct req_restore), CONN_IDLE, false, atrest_on_restore },
 	{ REQ_RESTORE_SEALED, sizeof(struct req_sealed), CONN_RESTORE_PROMPT, false,
 	  atrest_on_sealed },
+	{ REQ_KEY, sizeof(struct req_key), CONN_IDLE, false, key_begin },
+	{ REQ_KEY_SEALED, sizeof(struct req_key_sealed), CONN_KEY_PROMPT, false, key_go_on },
 };
 
 static const struct request *find_request(uint32_t op, size_t size)
@@ -202,6 +214,8 @@ static void on_conn(struct keeper *k, struct source *s)
 		struct req_open open;
 		struct req_sealed sealed;
 		struct req_restore restore;
+		struct req_key key;
+		struct req_key_sealed key_sealed;
 	} m = { 0 };
 	autoclose int fd = -EBADF;
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), &fd, 1);

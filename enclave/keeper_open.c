@@ -75,6 +75,7 @@ static void on_result(struct keeper *k, struct conn *c, const struct worker_resu
 {
 	bool opener = k->state == LS_OPENING;
 
+	wait_verdict(k, c, res->err, res->why);
 	if (!opener) { /* it verified the passphrase of one more session */
 		if (res->err < 0) {
 			conn_answer(k, c, res->err, res->why);
@@ -158,18 +159,26 @@ static struct conn *opener(struct keeper *k)
 	return NULL;
 }
 
+/* Root first: whoever else queues must not be able to crowd it out. */
+static struct conn *next_queued(struct keeper *k)
+{
+	struct conn *first = NULL;
+
+	FOR_CONNS (k, c)
+		if (c->state == CONN_QUEUED && (!first || (first->uid && !c->uid)))
+			first = c;
+	return first;
+}
+
 void open_start_worker(struct keeper *k)
 {
 	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
+	struct conn *c = next_queued(k);
 
-	FOR_CONNS (k, c)
-		if (c->state == CONN_QUEUED) {
-			if (send_job(k, c, WORKER_OPEN, fds, k->image >= 0 ? 3 : 2) < 0) {
-				c->verdict = (struct res_done){ .err = -EIO, .why = WHY_KERNEL };
-				keeper_event(k, LE_FAILED);
-			}
-			return;
-		}
+	if (c && send_job(k, c, WORKER_OPEN, fds, k->image >= 0 ? 3 : 2) < 0) {
+		c->verdict = (struct res_done){ .err = -EIO, .why = WHY_KERNEL };
+		keeper_event(k, LE_FAILED);
+	}
 }
 
 void open_kill_worker(struct keeper *k)
@@ -177,6 +186,8 @@ void open_kill_worker(struct keeper *k)
 	struct conn *c = opener(k);
 
 	if (c) {
+		if (c->state == CONN_WORKING)
+			wait_cut_off(k, c);
 		c->verdict = (struct res_done){ .err = -ECANCELED, .why = WHY_BUSY };
 		conn_drop_worker(k, c);
 	}
@@ -219,25 +230,26 @@ void open_admitted(struct keeper *k, pid_t pid)
 }
 
 /* One passphrase at a time: each costs the memory that Argon2id is there to cost. */
-static bool is_working(const struct keeper *k)
+bool open_is_working(const struct keeper *k)
 {
 	for (const struct conn *c = k->conns; c < k->conns + KEEPER_CONNS; c++)
-		if (c->used && c->state == CONN_WORKING)
+		if (c->used && (c->state == CONN_WORKING || c->state == CONN_KEY_WORKING))
 			return true;
 	return false;
 }
 
 void open_pump(struct keeper *k)
 {
-	FOR_CONNS (k, c) {
-		if (c->state != CONN_QUEUED)
-			continue;
-		if (atrest_is_restoring(k))
+	struct conn *c;
+
+	/* Who has to wait is told so; the first who has not is looked at. */
+	while ((k->state == LS_LOCKED || (k->state == LS_UNLOCKED && sessions_count(k))) &&
+	       !open_is_working(k) && !atrest_is_restoring(k) && (c = next_queued(k))) {
+		if (wait_refuses(k, c))
 			continue;
 		if (k->state == LS_LOCKED)
 			keeper_event(k, LE_OPEN);
-		else if (k->state == LS_UNLOCKED && sessions_count(k) && !is_working(k) &&
-			 send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
+		else if (send_job(k, c, WORKER_VERIFY, &k->image, 1) < 0)
 			conn_answer(k, c, -EIO, WHY_KERNEL);
 	}
 }
@@ -300,6 +312,8 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 	}
 	c->flags = req->flags;
 	c->verdict = (struct res_done){ 0 };
+	if (wait_refuses(k, c))
+		return;
 	r = no_vault(k, req->flags);
 	if (r != WHY_NONE) {
 		conn_answer(k, c, -ENOENT, r);

@@ -6,6 +6,7 @@
  *	keeper_conn.c	clients: who may ask for what
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
+ *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
  *	keeper_save.c	when and how the ciphertext goes to disk
  *	keeper_atrest.c	what this host has seen, the kept states, a second writer
  */
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 
+#include "enclave/backoff.h"
 #include "enclave/history.h"
 #include "enclave/keeper.h"
 #include "enclave/keybox.h"
@@ -61,6 +63,11 @@ enum conn_state {
 	CONN_SAVE_NEXT,	     /* waits for the one after it */
 	CONN_RESTORE_PROMPT, /* the user is typing, for a restore */
 	CONN_RESTORING,
+	CONN_KEY_ASKING, /* as the first four, for a change of the keys */
+	CONN_KEY_PROMPT,
+	CONN_KEY_QUEUED,
+	CONN_KEY_WORKING,
+	CONN_KEY_READY, /* the new header waits until no save is copying the old one */
 };
 
 struct conn {
@@ -77,6 +84,7 @@ struct conn {
 	struct req_sealed sealed;
 	struct res_done verdict;       /* of CONN_REFUSED */
 	char source[HISTORY_NAME_MAX]; /* of a restore */
+	struct key_change *key;	       /* of CONN_KEY_*, or NULL */
 };
 
 enum save_phase { SAVE_NONE, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
@@ -151,6 +159,8 @@ struct keeper {
 	pid_t saver_pid;
 	uint64_t save_started_ns;
 
+	struct backoff backoff[2]; /* [0] root's, [1] the owner's */
+
 	struct conn conns[KEEPER_CONNS];
 	struct session sessions[KEEPER_SESSIONS];
 
@@ -207,8 +217,21 @@ void open_kill_worker(struct keeper *k);	 /* ACT_KILL_WORKER */
 void open_refuse(struct keeper *k);		 /* ACT_REFUSE */
 void open_admit(struct keeper *k);		 /* ACT_ADMIT */
 void open_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
+bool open_is_working(const struct keeper *k);	 /* is a passphrase being verified? */
 /* Without a session and without one under way it locks. Returns false when it began to lock. */
 bool open_or_lock(struct keeper *k);
+
+/* --- keeper_key.c */
+void key_begin(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_KEY */
+void key_go_on(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_KEY_SEALED */
+void key_pump(struct keeper *k); /* go on with what waited for the lock's or a save's state */
+void key_forget(struct conn *c); /* what conn_answer() and a hang-up end */
+unsigned wait_sec(const struct keeper *k, const struct conn *c); /* before its next passphrase */
+bool wait_refuses(struct keeper *k, struct conn *c);		 /* true: it was answered so */
+void wait_verdict(struct keeper *k, const struct conn *c, int err, enum proto_why why);
+/* A guess that was cut off before its verdict: wrong, or the wait could be walked around. Root's
+ * are not: whoever is root here needs no guesses. */
+void wait_cut_off(struct keeper *k, const struct conn *c);
 
 /* --- keeper_view.c */
 int view_start(struct keeper *k); /* takes k->root */

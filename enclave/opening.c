@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "enclave/base/cmd.h"
+#include "enclave/base/countdown.h"
 #include "enclave/base/fd.h"
+#include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
-#include "enclave/base/prompt.h"
 #include "enclave/client.h"
 
 #define ATTEMPTS 3
+#define WAITS	 10 /* that others have caused, before a person is told to come back later */
 
 /* Which generations it is about: the list knows. */
 static void explain_rollback(char *buf, size_t size)
@@ -48,6 +50,8 @@ static void explain(int err, const struct res_done *no, char *buf, size_t size)
 		explain_rollback(buf, size);
 	else if (text && no->why == WHY_KERNEL)
 		snprintf(buf, size, "%s (%s)", text, strerror(-err));
+	else if (text && no->wait_sec)
+		snprintf(buf, size, "%s; the next try in %u s", text, no->wait_sec);
 	else
 		snprintf(buf, size, "%s", text ? text : prompt_why(err));
 }
@@ -99,7 +103,7 @@ int opening_box(const struct opening *o, struct prompt *prompt, const struct sea
 void opening_tell(const struct opening *o, int err, const struct res_done *no, bool more,
 		  const char *what)
 {
-	struct seal_verdict verdict = { .err = err, .more = more };
+	struct seal_verdict verdict = { .err = err, .more = more, .wait_sec = no->wait_sec };
 
 	if (err < 0)
 		explain(err, no, verdict.text, sizeof(verdict.text));
@@ -111,49 +115,84 @@ void opening_tell(const struct opening *o, int err, const struct res_done *no, b
 
 /* One attempt; each has a worker and a one-time key of its own. */
 static int attempt(const struct opening *o, struct prompt *prompt, unsigned number,
-		   enum proto_why *ret_why)
+		   struct res_done *ret)
 {
 	struct res_seal_to to;
 	struct seal_ask ask = { .attempt = number };
 	struct seal_box box;
-	autoclose int sock = client_open(o->flags, &to, ret_why);
+	autoclose int sock = client_open(o->flags, &to, ret);
 	int r, given_up;
 
 	if (sock < 0)
 		return sock;
-	ask.is_new = to.is_new;
+	ask.what = to.is_new ? SEAL_CREATE : SEAL_OPEN;
 	memcpy(ask.public_key, to.public_key, sizeof(ask.public_key));
 	given_up = opening_box(o, prompt, &ask, &box);
-	r = client_sealed(sock, box.box, box.len, ret_why);
+	r = client_sealed(sock, box.box, box.len, ret);
 	if (given_up < 0) {
-		*ret_why = WHY_NONE;
+		*ret = (struct res_done){ 0 };
 		return given_up;
 	}
 	return r;
 }
 
-int opening_run(const struct opening *o)
+/* What was given once is not to be asked for. */
+static int fill_prompt(const struct opening *o, struct prompt *prompt)
 {
-	struct prompt prompt = { 0 };
-	unsigned attempts = o->passphrase_fd >= 0 ? 1 : ATTEMPTS;
 	int r = 0;
 
-	if (o->seal_fd < 0 && o->passphrase_fd >= 0) {
-		r = prompt_read_fd(o->passphrase_fd, &prompt.given);
-		if (r < 0)
-			return opening_say(r, WHY_NONE, "unlock");
-	}
-	for (unsigned i = 1; i <= attempts; i++) {
-		enum proto_why why = WHY_NONE;
+	if (o->seal_fd >= 0 || o->prompt)
+		return 0;
+	if (o->passphrase_fd >= 0)
+		r = prompt_read_fd(o->passphrase_fd, &prompt->given);
+	else if (o->key_file)
+		r = keyfile_read(o->key_file, &prompt->given);
+	if (r < 0 && o->passphrase_fd < 0)
+		log_error("%s: %s", o->key_file, keyfile_why(r));
+	else if (r < 0)
+		opening_say(r, WHY_NONE, "unlock");
+	return r;
+}
+
+void opening_wait(const struct opening *o, unsigned sec)
+{
+	/* A relay was told, and shows it to the person. */
+	if (o->seal_fd >= 0)
+		sleep(sec);
+	else
+		countdown_wait(sec);
+}
+
+static int try(const struct opening *o, struct prompt *prompt)
+{
+	bool asks = o->seal_fd >= 0 || !prompt->given;
+	unsigned number = 1, waits = 0;
+	int r;
+
+	for (;;) {
+		struct res_done no;
 		bool more;
 
-		r = attempt(o, &prompt, i, &why);
-		more = why == WHY_WRONG_PASSPHRASE && i < attempts;
-		opening_tell(o, r, &(struct res_done){ .why = why }, more, "unlock");
+		r = attempt(o, prompt, number, &no);
+		if (r == 0 && o->goes_on)
+			return 0;
+		more = asks && ((no.why == WHY_WRONG_PASSPHRASE && number++ < ATTEMPTS) ||
+				(no.why == WHY_WAIT && waits++ < WAITS));
+		opening_tell(o, r, &no, more, "unlock");
 		if (!more)
-			break;
+			return r;
+		opening_wait(o, no.wait_sec);
 	}
-	secret_free(prompt.given);
+}
+
+int opening_run(const struct opening *o)
+{
+	struct prompt own = { 0 }, *prompt = o->prompt ? o->prompt : &own;
+	int r = fill_prompt(o, prompt);
+
+	if (r == 0)
+		r = try(o, prompt);
+	prompt_done(&own);
 	return r;
 }
 

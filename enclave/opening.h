@@ -7,6 +7,7 @@
 #define TAZ_ENCLAVE_OPENING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "enclave/base/prompt.h"
@@ -14,14 +15,18 @@
 
 /* Where the passphrase comes from: the first that is given. */
 struct opening {
-	int seal_fd;	   /* a relay (base/sealfd.h), or -1 */
-	int passphrase_fd; /* a descriptor that is read to its end and closed, or -1 */
-			   /* otherwise the terminal; three attempts there and with a relay */
-	uint32_t flags;	   /* enum req_open_flags */
+	int seal_fd;	      /* a relay (base/sealfd.h), or -1 */
+	int passphrase_fd;    /* a descriptor that is read to its end and closed, or -1 */
+	const char *key_file; /* base/keyfile.h, or NULL */
+	/* otherwise the terminal; three attempts there and with a relay */
+	uint32_t flags;	       /* enum req_open_flags */
+	struct prompt *prompt; /* borrowed: already has what is needed; NULL: one of our own */
+	bool goes_on;	       /* a relay is not told of success: it is asked for more */
 };
 
 /*
  * opening_run - open a session whose leader is this process, or its terminal's (OPEN_TERMINAL)
+ * After a wrong passphrase a person waits with a countdown; who cannot be asked gets the error.
  * Says by itself what went wrong. Returns 0 when the session is open, or -errno.
  */
 int opening_run(const struct opening *o);
@@ -33,6 +38,9 @@ int opening_box(const struct opening *o, struct prompt *prompt, const struct sea
 /* opening_tell - say how it went: to the relay when there is one, otherwise here (only errors) */
 void opening_tell(const struct opening *o, int err, const struct res_done *no, bool more,
 		  const char *what);
+
+/* opening_wait - before the next attempt: a person is shown a countdown, here or by the relay */
+void opening_wait(const struct opening *o, unsigned sec);
 
 /*
  * opening_show - show the view at ~/secrets of the owner, @dir. Says what went wrong.

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "enclave/keytoken.h"
+
 /* Fixed, and in a directory that only root can write: no environment can lead a client elsewhere.
  */
 #define PROTO_DIR    "/run/taz"
@@ -27,6 +29,8 @@ enum proto_op {
 	REQ_RESTORE,	    /* struct req_restore; answer: res_seal_to or res_done */
 	REQ_RESTORE_SEALED, /* struct req_sealed; answer: res_done */
 	REQ_LEAVE, /* the peer's own session ends; the last one waits: res_lock, or res_done */
+	REQ_KEY,   /* change the keys: struct req_key; answer: res_seal_to, or res_keys to LIST */
+	REQ_KEY_SEALED, /* struct req_key_sealed; answer: res_done, when RAM has it: save then */
 
 	RES_DONE = 100,
 	RES_STATUS,
@@ -34,6 +38,7 @@ enum proto_op {
 	RES_LOCK,
 	RES_LOCK_TRYING, /* struct res_lock: it is late, and goes on; RES_LOCK follows */
 	RES_HISTORY,
+	RES_KEYS,
 };
 
 struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE, REQ_HISTORY */
@@ -66,6 +71,23 @@ struct req_sealed {
 	uint8_t box[PROTO_BOX_MAX];
 };
 
+enum proto_key { KEY_LIST, KEY_ADD, KEY_REPLACE, KEY_REMOVE };
+
+struct req_key {
+	uint32_t op;
+	uint32_t what;		    /* enum proto_key */
+	char which[KEYTOKEN_LABEL]; /* REMOVE, REPLACE: a slot's number or a label; may be empty */
+	struct keytoken token;	    /* ADD: of the new one */
+};
+
+struct req_key_sealed {
+	uint32_t op;
+	uint32_t current_len; /* 0: the user gave up */
+	uint32_t fresh_len;
+	uint8_t current[PROTO_BOX_MAX];
+	uint8_t fresh[PROTO_BOX_MAX]; /* ADD, REPLACE */
+};
+
 /* Why something was refused, beyond what an errno can say. */
 enum proto_why {
 	WHY_NONE,
@@ -85,6 +107,14 @@ enum proto_why {
 	WHY_CONFLICT,	 /* somebody else has written the sealed file: ours is beside it */
 	WHY_NO_SUCH,	 /* no kept state of that name */
 	WHY_OPEN,	 /* it needs a locked vault */
+	WHY_WAIT,	 /* too many wrong passphrases: wait_sec tells how long */
+	WHY_MEMORY,	 /* the key derivation needs more memory than there is */
+	WHY_NO_SLOT,	 /* there is no room for one more key */
+	WHY_LABEL,	 /* a key has that label */
+	WHY_NO_KEY,	 /* there is no such key, or it is no passphrase */
+	WHY_WHICH_KEY,	 /* several passphrases: which one is to be replaced? */
+	WHY_LAST_KEY,	 /* the last key cannot be removed */
+	WHY_SAME_KEY,	 /* the new passphrase is the old one */
 };
 
 struct res_done {
@@ -92,6 +122,8 @@ struct res_done {
 	int32_t err;  /* 0 or -errno */
 	uint32_t why; /* enum proto_why */
 	uint64_t generation;
+	uint32_t wait_sec; /* after a wrong passphrase: until the next one is looked at */
+	int32_t slot;	   /* REQ_KEY_SEALED: which was made or removed */
 };
 
 struct res_seal_to {
@@ -135,6 +167,19 @@ struct res_history {
 		uint64_t disk_bytes;
 		char name[PROTO_NAME_MAX];
 	} entries[PROTO_HISTORY_MAX];
+};
+
+#define PROTO_KEYS 8
+
+struct res_keys {
+	uint32_t op;
+	uint32_t n;
+	uint32_t verified; /* 1: of the open vault; 0: as the sealed file says, unauthenticated */
+	struct proto_key_info {
+		int32_t slot;
+		uint32_t memory_kib, passes, threads; /* of Argon2id */
+		struct keytoken token;
+	} keys[PROTO_KEYS];
 };
 
 /* What a lock verifies, in the order in which it goes. */

@@ -34,6 +34,9 @@ int visit_option(struct visit *v, int letter, const char *arg)
 		return 0;
 	case 'p':
 		return parse_fd(arg, &v->opening.passphrase_fd);
+	case 'k':
+		v->opening.key_file = arg;
+		return 0;
 	case 's':
 		return parse_fd(arg, &v->opening.seal_fd);
 	case 'u':
@@ -97,8 +100,9 @@ int visit_run(const struct visit *v, char *const argv[])
 	struct session_user user;
 	int r;
 
-	if (v->opening.seal_fd < 0 && v->opening.passphrase_fd < 0 && !isatty(STDIN_FILENO)) {
-		log_error("there is no terminal to ask on; use --passphrase-fd N");
+	if (v->opening.seal_fd < 0 && v->opening.passphrase_fd < 0 && !v->opening.key_file &&
+	    !isatty(STDIN_FILENO)) {
+		log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
 		return CMD_FAILED;
 	}
 	r = session_find_user(v->user, &user);

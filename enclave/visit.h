@@ -32,16 +32,18 @@ struct visit {
 #define VISIT_OPTIONS                                                                        \
 	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' }, \
 		{ "passphrase-fd", required_argument, NULL, 'p' },                           \
+		{ "key-file", required_argument, NULL, 'k' },                                \
 		{ "seal-fd", required_argument, NULL, 's' },                                 \
 	{                                                                                    \
 		"user", required_argument, NULL, 'u'                                         \
 	}
 
-#define VISIT_HELP                                                                 \
-	"  --user NAME        whose session; needed when called as root\n"         \
-	"  --create           make a new vault when there is none\n"               \
-	"  --accept-rollback  open it although this host has seen a newer state\n" \
-	"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"  \
+#define VISIT_HELP                                                                        \
+	"  --user NAME        whose session; needed when called as root\n"                \
+	"  --create           make a new vault when there is none\n"                      \
+	"  --accept-rollback  open it although this host has seen a newer state\n"        \
+	"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"         \
+	"  --key-file F       open it with a key file ('enclave key add --key-file F')\n" \
 	"  --seal-fd N        a relay that asks elsewhere and sends a sealed box\n"
 
 /* visit_option - take one of VISIT_OPTIONS. Returns 0, or -EINVAL (said) when it is none or wrong.

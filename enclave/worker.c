@@ -76,6 +76,8 @@ static int open_new(struct work *w, struct keybox *box, int *ret_image)
 	if (*ret_image < 0)
 		return log_err(*ret_image, "make the image in RAM");
 	r = luks_format(*ret_image, w->passphrase, &w->vol);
+	if (r == -ENOMEM)
+		return because(w, r, WHY_MEMORY);
 	if (r < 0)
 		return log_err(r, "format the vault");
 	w->res.created = 1;

@@ -10,11 +10,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "enclave/base/countdown.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/stream.h"
 #include "launcher/terminal.h"
+
+#define WAIT_MAX_SEC 60 /* whatever the other side says */
 
 struct sink { /* bytes on their way to a descriptor of ours that must not block us */
 	int fd;
@@ -85,7 +88,12 @@ static int on_verdict(struct state *st, const struct frame *f)
 	if (v.err == 0)
 		return start_running(st);
 	log_error("%s", *v.text ? v.text : strerror(v.err < 0 && v.err > -4096 ? -v.err : EPERM));
-	return v.more && !st->a->prompt->used ? 0 : -EPERM;
+	/* Only a person tries again; what came from a descriptor or a file was what there is. */
+	if (!v.more || st->a->prompt->used || st->a->prompt->given)
+		return -EPERM;
+	if (v.wait_sec)
+		countdown_wait(v.wait_sec < WAIT_MAX_SEC ? v.wait_sec : WAIT_MAX_SEC);
+	return 0;
 }
 
 /* --- the program runs ---------------------------------------------------------------------- */

@@ -21,21 +21,22 @@ static int run(int argc, char *argv[])
 	static struct launch l;
 	struct prompt prompt = { 0 };
 	int r = launch_begin(&l, &cmd_run,
-			     OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD | OPT_ACCEPT_ROLLBACK, true,
-			     argc, argv);
+			     OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD | OPT_ACCEPT_ROLLBACK |
+				     OPT_KEY_FILE,
+			     true, argc, argv);
 
 	if (r)
 		return r;
 	if (!l.n_args)
 		return cmd_usage(&cmd_run);
-	if (!(l.o.given & OPT_PASSPHRASE_FD) && !terminal_can_ask()) {
+	if (!(l.o.given & (OPT_PASSPHRASE_FD | OPT_KEY_FILE)) && !terminal_can_ask()) {
 		log_error("there is no terminal, so nothing is asked; type: "
 			  "printf %%s \"$PASS\" | tazlaunch run --passphrase-fd 0 -- %s ...",
 			  l.args[0]);
 		return CMD_USAGE;
 	}
 	r = run_with(&l, &prompt);
-	secret_free(prompt.given);
+	prompt_done(&prompt);
 	return r;
 }
 
@@ -47,7 +48,9 @@ const struct cmd cmd_run = {
 		"  --create             make the vault when there is none\n"
 		"  --passphrase-fd N    read the passphrase from descriptor N to its end, instead of\n"
 		"                       asking on the terminal; with 0 the command's input is\n"
-		"                       /dev/null\n" OPTS_HELP_ACCEPT_ROLLBACK OPTS_HELP_UP "\n"
+		"                       /dev/null\n"
+		"  --key-file F         open the vault with a key file of this machine\n" OPTS_HELP_ACCEPT_ROLLBACK
+			OPTS_HELP_UP "\n"
 		"Builds and starts the workshop when it is down. The command has a terminal when\n"
 		"standard input and output are one.\n"
 		"\n"

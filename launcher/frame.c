@@ -141,7 +141,7 @@ bool request_env_ok(const char *value)
 /* Commands of enclave that take "--seal-fd N". */
 static bool is_vault_command(const char *name)
 {
-	static const char *const names[] = { "restore" };
+	static const char *const names[] = { "restore", "passwd", "key" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(name, names[i]))

@@ -8,7 +8,7 @@
  *	agent                                host
  *	HELLO                          ->
  *	                               <-    REQUEST
- *	(SEAL_ASK -> , <- SEAL_BOX, SEAL_VERDICT ->) up to three times, not for EXEC
+ *	(SEAL_ASK -> , <- SEAL_BOX, SEAL_VERDICT ->) as base/sealfd.h says, not for EXEC
  *	STDOUT STDERR CREDIT           <->   STDIN EOF WINCH SIGNAL CLOSE
  *	EXIT or ERROR                  ->
  *
@@ -86,7 +86,8 @@ void text_clean(char *text);
 enum request_kind {
 	REQUEST_EXEC = 1,
 	REQUEST_SESSION = 2,
-	REQUEST_VAULT = 3, /* a command of enclave that asks for the passphrase: "restore" */
+	REQUEST_VAULT =
+		3, /* a command of enclave that asks for the passphrase: restore, passwd, key */
 };
 enum request_user { REQUEST_TAZ = 1, REQUEST_ROOT = 2 };
 enum request_flags { REQUEST_TTY = 1, REQUEST_CREATE = 2, REQUEST_ACCEPT_ROLLBACK = 4 };

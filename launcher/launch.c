@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "launcher/attach.h"
 #include "launcher/layers.h"
@@ -474,6 +475,10 @@ int launch_passphrase(struct launch *l, struct prompt *p)
 {
 	int r;
 
+	if (l->o.key_file) {
+		r = keyfile_read(l->o.key_file, &p->given);
+		return r < 0 ? (log_error("key file %s: %s", l->o.key_file, keyfile_why(r)), r) : 0;
+	}
 	if (!(l->o.given & OPT_PASSPHRASE_FD))
 		return 0;
 	r = prompt_read_fd(l->o.passphrase_fd, &p->given);

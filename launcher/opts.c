@@ -58,6 +58,12 @@ static int set_passphrase_fd(struct opts *o, const char *v)
 	return 0;
 }
 
+static int set_key_file(struct opts *o, const char *v)
+{
+	o->key_file = v;
+	return *v ? 0 : -EINVAL;
+}
+
 static int set_create(struct opts *o, const char *v)
 {
 	o->create = true;
@@ -104,6 +110,7 @@ static const struct opt {
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
+	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },
 	{ "--create", OPT_CREATE, set_create, NULL },
 	{ "--json", OPT_JSON, set_json, NULL },
 	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK, set_accept_rollback, NULL },

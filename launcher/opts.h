@@ -21,6 +21,7 @@ enum opt_bit {
 	OPT_ACCEPT_ROLLBACK = 256,
 	OPT_KEEP = 512,
 	OPT_YES = 1024,
+	OPT_KEY_FILE = 2048,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP,
@@ -33,8 +34,9 @@ struct opts {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* 0: the engine's default */
 	unsigned idle_sec;
-	unsigned keep;	   /* how many earlier states of the vault */
-	int passphrase_fd; /* < 0: ask */
+	unsigned keep;	      /* how many earlier states of the vault */
+	int passphrase_fd;    /* < 0: ask */
+	const char *key_file; /* NULL: none */
 	bool create, json, accept_rollback, yes;
 };
 

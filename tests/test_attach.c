@@ -109,7 +109,7 @@ static void expect_request(struct fixture *f)
 
 static void ask(struct fixture *f, int is_new, int attempt)
 {
-	struct seal_ask a = { .is_new = is_new, .attempt = attempt };
+	struct seal_ask a = { .what = is_new, .attempt = attempt };
 
 	memcpy(a.public_key, f->public, 32);
 	assert_int_equal(stream_send(f->relay, FRAME_SEAL_ASK, &a, sizeof(a)), 0);

@@ -15,6 +15,7 @@
 #include "enclave/luks.h"
 
 #define IMAGE_BYTES (16 << 20)
+#define RECOVERY    "00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000"
 
 static struct secret *passphrase(const char *text)
 {
@@ -41,6 +42,7 @@ static void test_a_new_header_opens_with_its_passphrase_only(void **state)
 {
 	struct secret *right = passphrase("correct horse"), *wrong = passphrase("correct hors");
 	struct luks_volume made = { 0 }, opened = { 0 };
+	struct luks_key keys[LUKS_KEYS_MAX];
 	char path[32];
 	int fd = new_image(path);
 
@@ -51,10 +53,128 @@ static void test_a_new_header_opens_with_its_passphrase_only(void **state)
 	assert_int_equal(luks_open(fd, right, &opened), 0);
 	assert_memory_equal(made.key->data, opened.key->data, LUKS_KEY_BYTES);
 	assert_int_equal(made.offset_bytes, opened.offset_bytes);
+	assert_int_equal(luks_list(fd, keys), 1);
+	assert_string_equal(keys[0].token.label, "passphrase");
 	secret_free(made.key);
 	secret_free(opened.key);
 	secret_free(right);
 	secret_free(wrong);
+	close(fd);
+	unlink(path);
+}
+
+static struct luks_change change(enum luks_what what, const struct secret *current,
+				 const struct secret *fresh, const char *which, uint32_t kind)
+{
+	return (struct luks_change){
+		.what = what, .current = current, .fresh = fresh, .which = which, .token.kind = kind
+	};
+}
+
+static int opens(int fd, const struct secret *key)
+{
+	struct luks_volume vol = { 0 };
+	int r = luks_open(fd, key, &vol);
+
+	secret_free(vol.key);
+	return r;
+}
+
+/* A vault with the least derivation that is accepted: calibrated ones take a second each. */
+static void make_cheap(int fd, const char *path, const struct secret *first)
+{
+	const struct crypt_pbkdf_type kdf = { .type = CRYPT_KDF_ARGON2ID,
+					      .hash = "sha256",
+					      .iterations = 4,
+					      .max_memory_kb = 32768,
+					      .parallel_threads = 1,
+					      .flags = CRYPT_PBKDF_NO_BENCHMARK };
+	struct crypt_params_luks2 params = { .pbkdf = &kdf, .sector_size = 4096 };
+	struct crypt_device *cd;
+
+	assert_int_equal(crypt_init(&cd, path), 0);
+	assert_int_equal(crypt_set_metadata_size(cd, 16384, (2 << 20) - 32768), 0);
+	assert_int_equal(
+		crypt_format(cd, CRYPT_LUKS2, "aes", "xts-plain64", NULL, NULL, 64, &params), 0);
+	assert_int_equal(
+		crypt_keyslot_add_by_volume_key(cd, 0, NULL, 0, (char *)first->data, first->len),
+		0);
+	crypt_free(cd);
+}
+
+static void test_keys_are_added_replaced_and_removed(void **state)
+{
+	struct secret *old = passphrase("old one"), *fresh = passphrase("new one"),
+		      *recovery = passphrase(RECOVERY), *wrong = passphrase("wrong");
+	struct luks_key keys[LUKS_KEYS_MAX];
+	struct luks_change c;
+	char path[32];
+	int fd = new_image(path);
+
+	make_cheap(fd, path, old);
+	assert_int_equal(luks_list(fd, keys), 1);
+	assert_string_equal(keys[0].token.label, ""); /* plain cryptsetup made it */
+
+	c = change(LUKS_REMOVE, old, NULL, "0", 0);
+	assert_int_equal(luks_change(fd, &c), -EBUSY); /* the last one */
+	c = change(LUKS_ADD, wrong, recovery, "", KEY_RECOVERY);
+	assert_int_equal(luks_change(fd, &c), -EPERM);
+	c.current = old;
+	assert_int_equal(luks_change(fd, &c), 1);
+	strcpy(c.token.label, "recovery");
+	assert_int_equal(luks_change(fd, &c), -EEXIST);
+	assert_int_equal(luks_list(fd, keys), 2);
+	assert_int_equal(keys[1].token.kind, KEY_RECOVERY);
+	assert_string_equal(keys[1].token.label, "recovery");
+	assert_int_equal(opens(fd, recovery), 0);
+
+	/* Who forgot the passphrase has the recovery key. */
+	c = change(LUKS_REPLACE, recovery, fresh, "", 0);
+	assert_int_equal(luks_change(fd, &c), 2);
+	assert_int_equal(opens(fd, old), -EPERM);
+	assert_int_equal(opens(fd, fresh), 0);
+	assert_int_equal(luks_list(fd, keys), 2);
+	c = change(LUKS_REPLACE, fresh, fresh, "", 0);
+	assert_int_equal(luks_change(fd, &c), -EALREADY);
+	c = change(LUKS_REPLACE, fresh, old, "recovery", 0);
+	assert_int_equal(luks_change(fd, &c), -ENOENT); /* that is no passphrase */
+	c = change(LUKS_REMOVE, fresh, NULL, "nobody", 0);
+	assert_int_equal(luks_change(fd, &c), -ENOENT);
+	c = change(LUKS_REMOVE, fresh, NULL, "1", 0);
+	assert_int_equal(luks_change(fd, &c), 1);
+	assert_int_equal(opens(fd, recovery), -EPERM);
+	assert_int_equal(opens(fd, fresh), 0);
+
+	secret_free(old);
+	secret_free(fresh);
+	secret_free(recovery);
+	secret_free(wrong);
+	close(fd);
+	unlink(path);
+}
+
+static void test_seven_keys_are_the_most_and_a_change_still_has_room(void **state)
+{
+	struct secret *first = passphrase("first"), *other = passphrase("other"),
+		      *more = passphrase(RECOVERY);
+	struct luks_key keys[LUKS_KEYS_MAX];
+	struct luks_change c = change(LUKS_ADD, first, more, "", KEY_RECOVERY);
+	char path[32];
+	int fd = new_image(path);
+
+	make_cheap(fd, path, first);
+	for (int i = 1; i < 7; i++)
+		assert_int_equal(luks_change(fd, &c), i);
+	assert_int_equal(luks_change(fd, &c), -ENOSPC);
+	/* Of six slots that it may belong to one opens; the passphrases' are not tried. */
+	c = change(LUKS_REPLACE, more, other, "", 0);
+	assert_int_equal(luks_change(fd, &c), 7);
+	assert_int_equal(opens(fd, first), -EPERM);
+	assert_int_equal(luks_list(fd, keys), 7);
+	assert_string_equal(keys[5].token.label, "recovery-6");
+	secret_free(first);
+	secret_free(other);
+	secret_free(more);
 	close(fd);
 	unlink(path);
 }
@@ -120,6 +240,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_new_header_opens_with_its_passphrase_only),
+		cmocka_unit_test(test_keys_are_added_replaced_and_removed),
+		cmocka_unit_test(test_seven_keys_are_the_most_and_a_change_still_has_room),
 		cmocka_unit_test(test_a_weaker_header_is_refused),
 		cmocka_unit_test(test_what_is_no_header_is_refused),
 	};

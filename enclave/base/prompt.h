@@ -14,9 +14,15 @@
 #include "enclave/base/secret.h"
 
 struct prompt {
-	struct secret *given; /* of --passphrase-fd, or NULL: a person is asked */
+	struct secret *given; /* of --passphrase-fd or --key-file, or NULL: a person is asked */
 	bool used;	      /* it was sent: there is no second attempt */
+	bool keep;	      /* for a change of keys: remember what was sent last */
+	struct secret *last;  /* that */
+	struct secret *fresh; /* the new key, or NULL: a person is asked for a passphrase */
 };
+
+/* prompt_done - wipe and free what it holds */
+void prompt_done(struct prompt *p);
 
 /*
  * prompt_ask - ask a person, on the terminal
@@ -28,13 +34,14 @@ struct prompt {
  *   -E2BIG    longer than SECRET_PASSPHRASE_MAX
  *   -EILSEQ   a NUL byte inside
  *   -EKEYREJECTED  the two were not the same
+ *   -EBADMSG  meant to be a recovery key, and mistyped; which group was said
  *   -ENOTTY   no terminal to ask on
  *   -errno    from readpassphrase(3bsd), secret_new()
  */
 int prompt_ask(const char *question, int again, struct secret **ret);
 
-/* prompt_read_fd - the whole of a descriptor, which is closed. Returns as secret_read_passphrase().
- */
+/* prompt_read_fd - the whole of a descriptor, which is closed. Returns as secret_read_passphrase(),
+ * and -EBADMSG as prompt_ask(). */
 int prompt_read_fd(int fd, struct secret **ret);
 
 /*
@@ -51,7 +58,7 @@ const char *prompt_why(int err);
  * @box: always filled; len 0 when there was no passphrase
  *
  * Returns 0 or the error of prompt_ask(); a --passphrase-fd is used for one attempt only (-ENOKEY
- * after it).
+ * after it), and SEAL_SAME has no answer without an earlier one.
  */
 int prompt_answer(struct prompt *p, const struct seal_ask *ask, struct seal_box *box);
 

@@ -1,0 +1,131 @@
+#include <json-c/json.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "enclave/base/log.h"
+#include "enclave/base/privs.h"
+#include "enclave/client.h"
+#include "enclave/cmd.h"
+#include "enclave/keychange.h"
+#include "enclave/opening.h"
+
+static void format_day(uint64_t sec, char buf[24])
+{
+	time_t t = sec;
+	struct tm tm;
+
+	if (!sec || !gmtime_r(&t, &tm) || !strftime(buf, 24, "%Y-%m-%d", &tm))
+		snprintf(buf, 24, "-");
+}
+
+static struct json_object *key_json(const struct proto_key_info *k)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "slot", json_object_new_int(k->slot));
+	json_object_object_add(o, "kind",
+			       json_object_new_string(keytoken_kind_name(k->token.kind)));
+	json_object_object_add(o, "label", json_object_new_string(k->token.label));
+	json_object_object_add(o, "made", json_object_new_int64(k->token.made_sec));
+	json_object_object_add(o, "kdf", json_object_new_string("argon2id"));
+	json_object_object_add(o, "memory_kib", json_object_new_int64(k->memory_kib));
+	json_object_object_add(o, "passes", json_object_new_int64(k->passes));
+	json_object_object_add(o, "threads", json_object_new_int64(k->threads));
+	return o;
+}
+
+static void print_json(const struct res_keys *keys)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	for (uint32_t i = 0; i < keys->n; i++)
+		json_object_array_add(list, key_json(&keys->keys[i]));
+	json_object_object_add(o, "verified", json_object_new_boolean(keys->verified));
+	json_object_object_add(o, "keys", list);
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+static void print(const struct res_keys *keys)
+{
+	printf("slot  kind        made        key derivation        label\n");
+	for (uint32_t i = 0; i < keys->n; i++) {
+		const struct proto_key_info *k = &keys->keys[i];
+		char day[24], cost[40];
+
+		format_day(k->token.made_sec, day);
+		snprintf(cost, sizeof(cost), "%u MiB, %u passes", k->memory_kib / 1024, k->passes);
+		printf("%4d  %-10s  %-10s  %-20s  %s\n", k->slot, keytoken_kind_name(k->token.kind),
+		       day, cost, *k->token.label ? k->token.label : "-");
+	}
+	if (!keys->verified)
+		puts("(the vault is locked: this is what the sealed file says, not verified)");
+}
+
+static int list(const struct keyargs *a)
+{
+	struct res_keys keys;
+	struct res_done no;
+	int r = client_keys(&keys, &no);
+
+	if (r < 0) {
+		opening_say(r, no.why, "key list");
+		return CMD_FAILED;
+	}
+	for (uint32_t i = 0; i < keys.n; i++)
+		keys.keys[i].token.label[KEYTOKEN_LABEL - 1] = '\0';
+	if (a->json)
+		print_json(&keys);
+	else
+		print(&keys);
+	return CMD_DONE;
+}
+
+static int change(const struct keyargs *a)
+{
+	struct prompt p = { 0 };
+	int r = a->seal_fd < 0 ? keyargs_prompt(a, &p) : 0;
+
+	if (r == 0)
+		r = keychange_run(a, &p);
+	if (r >= 0 && a->seal_fd < 0) {
+		log_info("%s: slot %d, saved",
+			 a->what == KEYARGS_REMOVE ? "the key is removed" : "there is one more key",
+			 r);
+		keyargs_finish(a, &p);
+	}
+	prompt_done(&p);
+	return r < 0 ? CMD_FAILED : CMD_DONE;
+}
+
+static int run(int argc, char *argv[])
+{
+	struct keyargs a;
+	char why[160];
+
+	if (keyargs_parse(argc, argv, &a, why, sizeof(why)) < 0) {
+		if (*why)
+			log_error("%s", why);
+		return cmd_usage(&cmd_key);
+	}
+	if (privs_hide() < 0)
+		return CMD_FAILED;
+	return a.what == KEYARGS_LIST ? list(&a) : change(&a);
+}
+
+const struct cmd cmd_key = {
+	.name = "key",
+	.args = KEYARGS_KEY_ARGS,
+	.help = "the vault's keys: more passphrases, key files, a recovery key",
+	.details = KEYARGS_KEY_HELP KEYARGS_FD_HELP
+	"\n"
+	"Every change asks for a valid key first, whatever is open. Seven keys are the most.\n"
+	"Labels can be read by whoever can read the sealed file. Copies and older generations\n"
+	"of the sealed file still open with a key that was removed.\n"
+	"\n"
+	"Example:  enclave key add --key-file /media/stick/vault.key --label stick\n"
+	"          enclave key recovery\n"
+	"\n"
+	"Exit codes: 0 done and saved; 1 not, and why is said; 2 usage.\n",
+	.run = run,
+};
