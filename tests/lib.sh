@@ -62,15 +62,18 @@ within()
 # Each emulated machine keeps two processors busy: with more of them every bound inside would lie.
 machine_slot()
 {
-	local n
+	local n max=${TAZ_MACHINES:-2}
 
 	for ((;;)); do
-		for n in $(seq "${TAZ_MACHINES:-2}"); do
+		for n in $(seq "$max"); do
 			exec {slot}>"$(cache_dir)/machine-$n.lock"
 			if flock -n "$slot"; then return 0; fi
 			exec {slot}>&-
 		done
-		sleep 0.5
+		# In the kernel's queue of one of them: who waits longest is the next, however busy it is.
+		exec {slot}>"$(cache_dir)/machine-$((RANDOM % max + 1)).lock"
+		if flock -w 20 "$slot"; then return 0; fi
+		exec {slot}>&-
 	done
 }
 
