@@ -79,7 +79,7 @@ static void write_text(FILE *f, const struct entry *e, const struct program *p, 
 	for (size_t i = 0; e->pass && e->pass[i]; i++)
 		put(f, "gets", e->pass[i]);
 	/* Last, where it is seen: long words may have pushed the first ones off the screen. */
-	fprintf(f, "  %-10s %zu words of %zu bytes\n", "in all", n, bytes);
+	fprintf(f, "  %-10s %zu word%s of %zu bytes\n", "in all", n, n == 1 ? "" : "s", bytes);
 	fprintf(f, "  %-10s %s\n", "hash", hash);
 }
 

@@ -62,19 +62,23 @@ within()
 # Each emulated machine keeps two processors busy: with more of them every bound inside would lie.
 machine_slot()
 {
-	local n max=${TAZ_MACHINES:-2}
+	local n got='' fds=() pids=()
 
-	for ((;;)); do
-		for n in $(seq "$max"); do
-			exec {slot}>"$(cache_dir)/machine-$n.lock"
-			if flock -n "$slot"; then return 0; fi
-			exec {slot}>&-
-		done
-		# In the kernel's queue of one of them: who waits longest is the next, however busy it is.
-		exec {slot}>"$(cache_dir)/machine-$((RANDOM % max + 1)).lock"
-		if flock -w 20 "$slot"; then return 0; fi
+	# In the kernel's queue of each of them: who waits longest is the next, however busy it is. A lock is
+	# the open file's: it stays ours when the flock(1) that waited for it has ended.
+	for n in $(seq "${TAZ_MACHINES:-2}"); do
+		exec {slot}>"$(cache_dir)/machine-$n.lock"
+		flock "$slot" &
+		fds+=("$slot") pids+=($!)
+	done
+	wait -n "${pids[@]}" || :
+	for n in "${!fds[@]}"; do
+		slot=${fds[$n]}
+		if [ -z "$got" ] && flock -n "$slot"; then got=$slot; continue; fi
+		kill "${pids[$n]}" 2>/dev/null || :
 		exec {slot}>&-
 	done
+	slot=${got:?no lock for a test machine}
 }
 
 # in_background COMMAND... - start it, its output kept; background_ends shows the outputs in the order
