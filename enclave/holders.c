@@ -18,6 +18,8 @@
 struct look {
 	dev_t volume, loop;
 	uint64_t own_ns;
+	const pid_t *but;
+	size_t n_but;
 	struct holders *list;
 };
 
@@ -210,6 +212,14 @@ static void look_at_process(const struct look *l, pid_t pid, enum depth depth)
 	}
 }
 
+static bool counts(const struct look *l, pid_t pid)
+{
+	for (size_t i = 0; i < l->n_but; i++)
+		if (l->but[i] == pid)
+			return false;
+	return pid > 0 && pid != getpid();
+}
+
 static void look_at_processes(const struct look *l, enum depth depth)
 {
 	DIR *dir = opendir("/proc");
@@ -218,7 +228,7 @@ static void look_at_processes(const struct look *l, enum depth depth)
 	while (dir && (e = readdir(dir))) {
 		pid_t pid = strtol(e->d_name, NULL, 10);
 
-		if (pid > 0 && pid != getpid())
+		if (counts(l, pid))
 			look_at_process(l, pid, depth);
 	}
 	if (dir)
@@ -252,11 +262,14 @@ static void look_at_stacked(const struct look *l, dev_t dev, dev_t but)
 		closedir(dir);
 }
 
-void holders_find(dev_t volume, dev_t loop, struct holders *list)
+void holders_find(dev_t volume, dev_t loop, const pid_t *but, size_t n_but, struct holders *list)
 {
-	struct look l = {
-		.volume = volume, .loop = loop, .own_ns = mount_ns(getpid()), .list = list
-	};
+	struct look l = { .volume = volume,
+			  .loop = loop,
+			  .own_ns = mount_ns(getpid()),
+			  .but = but,
+			  .n_but = n_but,
+			  .list = list };
 
 	/* Descriptors first: they are quick to find, and the usual case. */
 	look_at_processes(&l, LOOK_SOON);

@@ -24,9 +24,10 @@ struct holders {
 /*
  * holders_find - add those who use the volume, one entry for a process and a way of holding
  * @volume: the mapping's number; @loop: the loop device's; 0 for none
+ * @but, @n_but: processes that do not count; we never do
  * @list: added to
  */
-void holders_find(dev_t volume, dev_t loop, struct holders *list);
+void holders_find(dev_t volume, dev_t loop, const pid_t *but, size_t n_but, struct holders *list);
 
 /* holders_add - add one; @h->program is filled in when it has a pid */
 void holders_add(struct holders *list, const struct proto_holder *h);

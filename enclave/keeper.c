@@ -102,11 +102,10 @@ static void report(struct keeper *k)
 
 static void new_name(struct keeper *k)
 {
-	uint64_t id;
+	uint32_t id;
 
 	secret_random(&id, sizeof(id));
-	snprintf(k->dm_name, sizeof(k->dm_name), "taz-%s-%016llx", k->cfg->instance,
-		 (unsigned long long)id);
+	stale_name(k->cfg->instance, k->home, id, k->dm_name);
 	k->loop = 0;
 	k->fuse_dev = 0;
 }
@@ -338,7 +337,8 @@ static int set_up(struct keeper *k)
 	    (r = add_timer(k, &k->settle_timer, CLOCK_MONOTONIC, on_settle)) < 0 ||
 	    (r = add_timer(k, &k->idle_timer, CLOCK_BOOTTIME, on_idle)) < 0)
 		return log_err(r, "start the keeper");
-	return conns_listen(k);
+	r = conns_listen(k);
+	return r < 0 ? r : lock_find_home(k); /* whoever listens is the only one here */
 }
 
 static void loop(struct keeper *k)

@@ -34,7 +34,7 @@
 #define UNDEAD_NS      (400 * MS) /* since it was killed, and does not die */
 #define CUT_NS	       (450 * MS)
 #define CUT_AGAIN_NS   (2000 * MS)
-#define LOOK_ANYWAY_NS (150 * MS) /* after a cut that does not come back */
+#define LOOK_ANYWAY_NS (250 * MS) /* after a cut that does not come back */
 
 struct aside_result {
 	int err;
@@ -74,7 +74,16 @@ static void do_cut(const struct keeper *k, struct aside_result *res)
 
 static void do_look(const struct keeper *k, struct aside_result *res)
 {
-	holders_find(volume_number(k), k->loop, &res->holders);
+	pid_t ours[ASIDES];
+
+	for (int i = 0; i < ASIDES; i++)
+		ours[i] = k->asides[i].pid;
+	holders_find(volume_number(k), k->loop, ours, ASIDES, &res->holders);
+}
+
+static void do_stale(const struct keeper *k, struct aside_result *res)
+{
+	stale_sweep(&k->stale);
 }
 
 static const struct {
@@ -85,6 +94,7 @@ static const struct {
 	[ASIDE_SWEEP] = { "enclave-sweep", do_sweep },
 	[ASIDE_CUT] = { "enclave-cut", do_cut },
 	[ASIDE_LOOK] = { "enclave-look", do_look },
+	[ASIDE_STALE] = { "enclave-stale", do_stale },
 };
 
 static void aside_forget(struct keeper *k, struct aside *a)
@@ -394,7 +404,7 @@ void lock_complain(struct keeper *k)
 
 void lock_shut_door(struct keeper *k)
 {
-	for (int i = 0; i < ASIDES; i++)
+	for (int i = 0; i < ASIDE_STALE; i++)
 		aside_forget(k, &k->asides[i]);
 	k->lock_started_ns = io_boottime_ns();
 	k->complained = false;
@@ -439,4 +449,16 @@ void lock_init(struct keeper *k)
 		k->report.checks[i].gone = 1;
 	for (int i = 0; i < ASIDES; i++)
 		k->asides[i].src.fd = -EBADF;
+}
+
+int lock_find_home(struct keeper *k)
+{
+	int r = stale_home(PROTO_DIR "/home", &k->home);
+
+	if (r < 0)
+		return log_err(r, "make " PROTO_DIR "/home");
+	/* Without device-mapper nothing is stale; an unlock will say what is missing. */
+	if (stale_list(k->cfg->instance, k->home, &k->stale) == 0 && k->stale.n)
+		aside_start(k, ASIDE_STALE);
+	return 0;
 }

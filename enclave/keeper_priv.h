@@ -22,6 +22,7 @@
 #include "enclave/lockstate.h"
 #include "enclave/proto.h"
 #include "enclave/stack.h"
+#include "enclave/stale.h"
 #include "enclave/worker.h"
 
 #define KEEPER_CONNS	32
@@ -99,6 +100,7 @@ enum aside_kind {
 	ASIDE_SWEEP, /* take copies of our mounts out of every namespace */
 	ASIDE_CUT,   /* put an error target in the place of the crypt table */
 	ASIDE_LOOK,  /* see who holds what is left */
+	ASIDE_STALE, /* at the start: what a dead keeper left */
 	ASIDES,
 };
 
@@ -137,6 +139,8 @@ struct keeper {
 	struct keybox *keybox;
 	char dm_name[DM_NAME_MAX];
 	dev_t loop;
+	uint64_t home; /* stale.h */
+	struct stale stale;
 	struct seal_origin origin; /* the sealed file that the image continues */
 	struct atrest_rest rest;
 	uint64_t vault_bytes;
@@ -183,6 +187,7 @@ uint64_t keeper_left(const struct source *timer); /* ns until it fires */
 
 /* --- keeper_lock.c */
 void lock_init(struct keeper *k);
+int lock_find_home(struct keeper *k);	 /* whose mappings are ours, and what of them is stale */
 void lock_shut_door(struct keeper *k);	 /* ACT_SHUT_DOOR */
 void lock_kill_view(struct keeper *k);	 /* ACT_KILL_VIEW */
 void lock_start_check(struct keeper *k); /* ACT_CHECK */

@@ -114,6 +114,8 @@ static const char *name_of(int err)
 		return "EACCES";
 	case ENOTCONN:
 		return "ENOTCONN";
+	case ECONNABORTED:
+		return "ECONNABORTED";
 	default:
 		snprintf(text, sizeof(text), "%d", err);
 		return text;
