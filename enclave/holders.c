@@ -55,6 +55,14 @@ static void name_program(pid_t pid, char *buf, size_t size)
 	buf[strcspn(buf, "\n")] = '\0';
 }
 
+/* It ends on terminals: names are others' bytes. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void holders_add(struct holders *list, const struct proto_holder *h)
 {
 	struct proto_holder *to = &list->held[list->n];
@@ -66,6 +74,8 @@ void holders_add(struct holders *list, const struct proto_holder *h)
 	*to = *h;
 	if (to->pid > 0)
 		name_program(to->pid, to->program, sizeof(to->program));
+	make_printable(to->program);
+	make_printable(to->where);
 	list->n++; /* last: somebody may look on through shared memory */
 }
 

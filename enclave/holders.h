@@ -29,7 +29,8 @@ struct holders {
  */
 void holders_find(dev_t volume, dev_t loop, const pid_t *but, size_t n_but, struct holders *list);
 
-/* holders_add - add one; @h->program is filled in when it has a pid */
+/* holders_add - add one; its program is filled in when it has a pid. What is not printable ASCII
+ * becomes a question mark. */
 void holders_add(struct holders *list, const struct proto_holder *h);
 
 #endif

@@ -373,7 +373,8 @@ void lock_start_check(struct keeper *k)
 
 void lock_cut(struct keeper *k)
 {
-	k->report.cut = 1;
+	if (!is_gone(k, CHECK_MAPPING))
+		k->report.cut = 1;
 	aside_start(k, ASIDE_CUT);
 	if (k->fuse_dev)
 		aside_start(k, ASIDE_SWEEP);

@@ -37,7 +37,8 @@ struct walk {
 	const dev_t *devs;
 	size_t n_devs;
 	struct mounts_result *res;
-	int proc; /* our /proc: another namespace may have none, or one of its own */
+	int proc;    /* our /proc: another namespace may have none, or one of its own */
+	uint64_t at; /* in which we are */
 	struct ns own, *list;
 	size_t n, room;
 };
@@ -203,11 +204,13 @@ static void forget_namespaces(struct walk *w)
 /* --- in one of them -----------------------------------------------------------------------------
  */
 
-static int enter(const struct walk *w, int ns)
+/* From the root of /proc: paths below are relative, whatever is mounted there. Our own needs no
+ * right to be entered, unless we come from another. */
+static int enter(struct walk *w, const struct ns *ns)
 {
-	/* From the root of /proc: paths below are relative, whatever is mounted there. */
-	if (setns(ns, CLONE_NEWNS) < 0 || fchdir(w->proc) < 0)
+	if ((ns->ino != w->at && setns(ns->fd, CLONE_NEWNS) < 0) || fchdir(w->proc) < 0)
 		return -errno;
+	w->at = ns->ino;
 	return 0;
 }
 
@@ -247,9 +250,9 @@ static void add_left(struct mounts_result *res, const struct ns *ns, bool own, c
 }
 
 /* One look at the table: each of ours is detached, or noted. Returns how many were detached. */
-static int look_once(const struct walk *w, const struct ns *ns)
+static int look_once(const struct walk *w, const struct ns *ns, const char *mountinfo)
 {
-	struct libmnt_table *table = mnt_new_table_from_file("self/mountinfo");
+	struct libmnt_table *table = mnt_new_table_from_file(mountinfo);
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_BACKWARD);
 	struct libmnt_fs *fs;
 	int detached = 0;
@@ -257,7 +260,7 @@ static int look_once(const struct walk *w, const struct ns *ns)
 	while (table && iter && mnt_table_next_fs(table, iter, &fs) == 0) {
 		if (!is_ours(w, fs))
 			continue;
-		if (detach(fs))
+		if (ns->ino == w->at && detach(fs))
 			detached++;
 		else
 			add_left(w->res, ns, ns->ino == w->own.ino, mnt_fs_get_target(fs));
@@ -268,18 +271,23 @@ static int look_once(const struct walk *w, const struct ns *ns)
 }
 
 /* Again until nothing changes: a mount may have covered another, or been copied meanwhile. */
-static int detach_in(const struct walk *w, const struct ns *ns)
+static int detach_in(struct walk *w, const struct ns *ns)
 {
 	unsigned before = w->res->n_left;
+	char mountinfo[32];
 	int sum = 0, n = 1;
 
 	w->res->in_ns = ns->ino;
 	w->res->in_pid = ns->pid;
-	if (enter(w, ns->fd) < 0)
-		return 0; /* it has died, or is not ours to enter: a user namespace above us */
+	/* Not ours to enter, without CAP_SYS_CHROOT or below a foreign user namespace: only looked
+	 * at. */
+	if (enter(w, ns) < 0) {
+		snprintf(mountinfo, sizeof(mountinfo), "/proc/%d/mountinfo", ns->pid);
+		return ns->pid ? look_once(w, ns, mountinfo) : 0;
+	}
 	for (int i = 0; n > 0 && i < TRIES_MAX; i++) {
 		w->res->n_left = before;
-		n = look_once(w, ns);
+		n = look_once(w, ns, "self/mountinfo");
 		sum += n;
 	}
 	return sum;
@@ -292,7 +300,7 @@ static int one_round(struct walk *w)
 	w->res->n_left = 0;
 	for (size_t i = 0; r == 0 && i < w->n; i++)
 		sum += detach_in(w, &w->list[i]);
-	if (enter(w, w->own.fd) < 0 || chdir("/") < 0)
+	if (enter(w, &w->own) < 0 || chdir("/") < 0)
 		r = -errno;
 	w->res->in_ns = 0;
 	w->res->in_pid = 0;
@@ -313,6 +321,7 @@ int mounts_detach_everywhere(const dev_t *devs, size_t n, struct mounts_result *
 		return -errno;
 	w.proc = proc;
 	w.own = (struct ns){ .ino = st.st_ino, .fd = own };
+	w.at = st.st_ino;
 	for (int i = 0; r > 0 && i < ROUNDS_MAX; i++) {
 		r = one_round(&w);
 		res->detached += r > 0 ? r : 0;
