@@ -167,10 +167,11 @@ static int add_processes(struct walk *w)
 /* What the kernel lists itself, one by one from ours on; nothing before Linux 6.12. */
 static void add_neighbours(struct walk *w, unsigned long which)
 {
+	struct ns_info info = { .size = sizeof(info) };
 	int at = w->own.fd, fd;
 	struct stat st;
 
-	while ((fd = ioctl(at, which, NULL)) >= 0 && fstat(fd, &st) == 0) {
+	while ((fd = ioctl(at, which, &info)) >= 0 && fstat(fd, &st) == 0) {
 		if (fd_set_cloexec(fd, 1) == 0 && !is_known(w, st.st_ino))
 			add(w, st.st_ino, dup(fd), 0);
 		if (at != w->own.fd)

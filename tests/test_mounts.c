@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +110,32 @@ static void test_copies_in_every_namespace_are_detached(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Held by a file only: the kernel lists such ones since 6.12. */
+static void test_a_namespace_that_nobody_lives_in_is_found(void **state)
+{
+	struct mounts_result res;
+	char path[64], link[32];
+	struct utsname u;
+	int major, minor;
+	pid_t pid;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2 ||
+	    major * 100 + minor < 612)
+		skip();
+	mount_one();
+	snprintf(path, sizeof(path), "%s/file", base);
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+	pid = copy();
+	snprintf(link, sizeof(link), "/proc/%d/ns/mnt", pid);
+	assert_int_equal(mount(link, path, NULL, MS_BIND, NULL), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(mounts_detach_everywhere(&dev, 1, &res), 0);
+	assert_int_equal(res.detached, 2);
+	assert_int_equal(umount2(path, MNT_DETACH), 0);
+	unlink(path);
+}
+
 static void test_we_end_in_our_own_namespace(void **state)
 {
 	struct mounts_result res;
@@ -171,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies_in_every_namespace_are_detached),
+		cmocka_unit_test(test_a_namespace_that_nobody_lives_in_is_found),
 		cmocka_unit_test(test_we_end_in_our_own_namespace),
 		cmocka_unit_test(test_what_covers_one_of_ours_is_left_alone_and_told),
 		cmocka_unit_test(test_one_of_ours_on_another_of_ours_goes_too),
