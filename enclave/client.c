@@ -23,6 +23,9 @@ static const char *const why_text[] = {
 		       "'tazlaunch status' and the workshop's log say which",
 	[WHY_NOT_SAVED] = "the sealed file could not be written; the ciphertext stays "
 			  "in RAM: make room, then 'enclave save'",
+	[WHY_SAVE_HANGS] = "not saved yet: the disk of the sealed file does not answer; the "
+			   "ciphertext stays in RAM and is saved when it does; 'enclave status' "
+			   "tells",
 	[WHY_HEADER] = "the vault's LUKS2 header asks for weaker protection than taz accepts; it "
 		       "is not opened; restore the file from a copy",
 	[WHY_ROLLED_BACK] =

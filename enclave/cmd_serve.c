@@ -66,6 +66,21 @@ static int parse_seen(const char *text, struct atrest_seen *ret)
 	return r;
 }
 
+static int parse_durability(const char *text, enum durability *ret)
+{
+	static const char *const names[] = { [DURABILITY_FSYNC] = "fsync",
+					     [DURABILITY_SETTLE] = "settle",
+					     [DURABILITY_LOCK] = "lock" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(text, names[i])) {
+			*ret = i;
+			return 0;
+		}
+	log_error("--durability takes fsync, settle or lock, not '%s'", text);
+	return -EINVAL;
+}
+
 static int parse(int argc, char *argv[], struct keeper_config *cfg)
 {
 	static const struct option options[] = { { "instance", required_argument, NULL, 'i' },
@@ -75,6 +90,7 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 						 { "size", required_argument, NULL, 's' },
 						 { "idle", required_argument, NULL, 'l' },
 						 { "settle", required_argument, NULL, 'w' },
+						 { "durability", required_argument, NULL, 'u' },
 						 { "tazfs", required_argument, NULL, 't' },
 						 { "keep", required_argument, NULL, 'k' },
 						 { "seen", required_argument, NULL, 'e' },
@@ -104,6 +120,9 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 			break;
 		case 'w':
 			r = parse_sec("settle", optarg, &cfg->settle_sec);
+			break;
+		case 'u':
+			r = parse_durability(optarg, &cfg->durability);
 			break;
 		case 't':
 			cfg->tazfs = optarg;
@@ -168,6 +187,8 @@ const struct cmd cmd_serve = {
 		"  --seen GENERATION[:VAULT]\n"
 		"                   the newest state that this host knows of (0: none); an older one is\n"
 		"                   refused\n"
+		"  --durability HOW fsync: an fsync is answered when it is in the sealed file (default);\n"
+		"                   settle: after --settle; lock: at the lock and by 'enclave save'\n"
 		"  --tazfs FILE     the view's program (/usr/bin/tazfs)\n"
 		"\n"
 		"SIGTERM locks, saves, and ends. It is started by 'tazlaunch up'.\n"

@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "enclave/atrest.h"
 #include "enclave/client.h"
@@ -12,6 +13,8 @@ static const char *const states[] = { [PROTO_LOCKED] = "locked",
 				      [PROTO_OPENING] = "opening",
 				      [PROTO_UNLOCKED] = "unlocked",
 				      [PROTO_LOCKING] = "locking" };
+
+static const char *const durabilities[] = { "fsync", "settle", "lock" };
 
 static void print_json(const struct res_status *s)
 {
@@ -32,6 +35,14 @@ static void print_json(const struct res_status *s)
 	json_object_object_add(o, "vault_id", s->seen ? json_object_new_string(id) : NULL);
 	json_object_object_add(o, "conflict",
 			       *s->conflict ? json_object_new_string(s->conflict) : NULL);
+	json_object_object_add(
+		o, "durability",
+		json_object_new_string(s->durability < 3 ? durabilities[s->durability] : "?"));
+	json_object_object_add(o, "save_hangs", json_object_new_boolean(s->save_hangs));
+	json_object_object_add(o, "save_bytes", json_object_new_uint64(s->save_bytes));
+	json_object_object_add(o, "save_ms", json_object_new_double(s->save_us / 1000.0));
+	json_object_object_add(o, "save_pause_ms",
+			       json_object_new_double(s->save_pause_us / 1000.0));
 	json_object_object_add(o, "view_pid", json_object_new_int(s->view_pid));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
@@ -46,7 +57,10 @@ static void print(const struct res_status *s)
 	if (s->lock == PROTO_UNLOCKED && s->idle_limit_sec)
 		printf("locks in %u s unless it is used\n", s->idle_left_sec);
 	if (s->unsaved)
-		puts("changes in RAM are not saved yet");
+		printf("changes in RAM are not saved yet%s\n",
+		       s->save_hangs ? ": the disk of the sealed file does not answer" : "");
+	if (s->save_err < 0 && !s->save_hangs)
+		printf("the last save failed: %s\n", strerror(-s->save_err));
 	if (*s->conflict)
 		printf("somebody else has written the sealed file: the last save went beside it, as %s\n",
 		       s->conflict);

@@ -22,6 +22,7 @@
 #include "enclave/base/secret.h"
 #include "enclave/keeper_priv.h"
 #include "enclave/mounts.h"
+#include "enclave/sealer.h"
 #include "enclave/volume.h"
 
 #define MS	      1000000ULL
@@ -70,6 +71,7 @@ uint64_t keeper_left(const struct source *timer)
 
 static void forget(struct keeper *k)
 {
+	save_end(k);
 	fd_close(&k->image);
 	keybox_wipe(k->keybox);
 	k->dirty = false;
@@ -112,6 +114,7 @@ static void new_name(struct keeper *k)
 
 static void start_worker(struct keeper *k)
 {
+	save_abort(k); /* of what could not be saved before */
 	new_name(k);
 	open_start_worker(k);
 }
@@ -200,14 +203,13 @@ static void on_idle(struct keeper *k, struct source *s)
 static void on_settle(struct keeper *k, struct source *s)
 {
 	drain_timer(s);
-	if (k->state != LS_UNLOCKED)
-		return;
-	if (k->save_phase == SAVE_QUIESCING) {
-		log_warn("the view cannot hold back its writers: locking");
-		keeper_event(k, LE_LOCK);
-	} else {
-		save_request(k);
-	}
+	save_on_settle(k);
+}
+
+static void on_save_watch(struct keeper *k, struct source *s)
+{
+	drain_timer(s);
+	save_on_watch(k);
 }
 
 /* As the container's first process we also reap what others left. */
@@ -218,8 +220,8 @@ static void reap(struct keeper *k)
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		if (pid == k->view_pid)
 			k->view_pid = 0;
-		if (pid == k->saver_pid)
-			k->saver_pid = 0;
+		if (pid == k->save.pid)
+			k->save.pid = 0;
 		for (int i = 0; i < KEEPER_CONNS; i++)
 			if (k->conns[i].worker_pid == pid)
 				k->conns[i].worker_pid = 0;
@@ -328,6 +330,8 @@ static int set_up(struct keeper *k)
 		return log_err(-errno, "lock memory for the seal key");
 	r = open_vault_dir(k);
 	if (r == 0)
+		sealer_clean(k->vault_dir, k->vault_name);
+	if (r == 0)
 		r = shut_first(k->cfg);
 	if (r < 0)
 		return r;
@@ -335,6 +339,7 @@ static int set_up(struct keeper *k)
 	if ((r = add_signals(k)) < 0 ||
 	    (r = add_timer(k, &k->step_timer, CLOCK_MONOTONIC, on_step)) < 0 ||
 	    (r = add_timer(k, &k->settle_timer, CLOCK_MONOTONIC, on_settle)) < 0 ||
+	    (r = add_timer(k, &k->save.watch, CLOCK_MONOTONIC, on_save_watch)) < 0 ||
 	    (r = add_timer(k, &k->idle_timer, CLOCK_BOOTTIME, on_idle)) < 0)
 		return log_err(r, "start the keeper");
 	r = conns_listen(k);
@@ -361,7 +366,7 @@ int keeper_run(const struct keeper_config *cfg)
 	autofree struct keeper *k = calloc(1, sizeof(*k));
 	struct source *sources[] = { &k->listen,     &k->signals,      &k->step_timer,
 				     &k->idle_timer, &k->settle_timer, &k->view_pidfd,
-				     &k->view,	     &k->saver };
+				     &k->view,	     &k->save.saver,   &k->save.watch };
 	int r;
 
 	if (!k)
@@ -377,6 +382,7 @@ int keeper_run(const struct keeper_config *cfg)
 		return r;
 	log_info("keeping the vault %s for %s", cfg->vault, cfg->owner_name);
 	loop(k);
+	save_stop(k);
 	unlink(PROTO_SOCKET);
 	return k->image < 0 ? 0 : -EIO;
 }

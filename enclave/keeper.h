@@ -14,6 +14,13 @@
 
 #include "enclave/atrest.h"
 
+/* When what was written in the view is durable in the sealed file. */
+enum durability {
+	DURABILITY_FSYNC,  /* before an fsync is answered; and as with settle */
+	DURABILITY_SETTLE, /* settle_sec after a change, at the latest; and at the lock */
+	DURABILITY_LOCK,   /* at the lock, and when it is asked for */
+};
+
 struct keeper_config {
 	const char *instance;	/* [a-z0-9-], part of the mapping's name */
 	const char *owner_name; /* whose vault it is */
@@ -27,6 +34,7 @@ struct keeper_config {
 	unsigned settle_sec;	 /* a change is saved that long after it, at the latest */
 	unsigned keep;		 /* how many earlier states of the sealed file stay */
 	struct atrest_seen seen; /* the newest state that this host knows of */
+	enum durability durability;
 };
 
 /*

@@ -135,12 +135,12 @@ static void on_save(struct keeper *k, struct conn *c, const void *msg, int fd)
 	int r;
 
 	/* A save whose copy is already taken says nothing of what was written since. */
-	c->state = k->save_phase > SAVE_QUIESCING ? CONN_SAVE_NEXT : CONN_SAVE;
+	c->state = k->save.phase > SAVE_QUIESCING ? CONN_SAVE_NEXT : CONN_SAVE;
 	if (k->state == LS_LOCKED && k->image >= 0) {
 		keeper_event(k, LE_LOCK); /* a second try to write what could not be written */
 		return;
 	}
-	r = k->dirty || k->save_phase != SAVE_NONE ? save_request(k) : 1;
+	r = k->dirty || k->save.phase != SAVE_NONE ? save_request(k) : 1;
 	if (r)
 		conn_answer(k, c, r < 0 ? r : 0, r < 0 ? WHY_LOCKED : WHY_NONE);
 }
@@ -157,13 +157,18 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 		.op = RES_STATUS,
 		.lock = shown[k->state],
 		.has_vault = vault_is_there(k) || k->image >= 0,
-		.unsaved = k->image >= 0 && k->dirty,
+		.unsaved = save_is_behind(k),
 		.sessions = sessions_count(k),
 		.idle_limit_sec = k->cfg->idle_sec,
 		.vault_bytes = k->vault_bytes,
 		.generation = k->origin.generation,
 		.view_pid = k->view_pid,
 		.save_err = k->save_err,
+		.durability = k->cfg->durability,
+		.save_hangs = k->save.hangs,
+		.save_bytes = k->save.last.written_bytes,
+		.save_us = k->report.save_us,
+		.save_pause_us = k->save.pause_us,
 	};
 
 	if (k->state == LS_UNLOCKED)
@@ -287,11 +292,25 @@ int conns_listen(struct keeper *k)
 /* --- answers that wait for the lock --------------------------------------------------------------
  */
 
+static enum proto_why why_not_saved(int err)
+{
+	switch (err) {
+	case 0:
+		return WHY_NONE;
+	case -ETIMEDOUT:
+		return WHY_SAVE_HANGS;
+	case -ESTALE:
+		return WHY_CONFLICT;
+	default:
+		return WHY_NOT_SAVED;
+	}
+}
+
 void conns_saved(struct keeper *k, int err)
 {
 	FOR_CONNS (k, c)
 		if (c->state == CONN_SAVE)
-			conn_answer(k, c, err, err < 0 ? WHY_NOT_SAVED : WHY_NONE);
+			conn_answer(k, c, err, why_not_saved(err));
 }
 
 bool conns_save_next(struct keeper *k)
@@ -323,7 +342,7 @@ void conns_report(struct keeper *k)
 	res.op = RES_LOCK;
 	res.generation = k->origin.generation;
 	res.err = k->save_err < 0 && k->image >= 0 ? k->save_err : 0;
-	res.why = res.err < 0 ? WHY_NOT_SAVED : WHY_NONE;
+	res.why = why_not_saved(res.err);
 	FOR_CONNS (k, c) {
 		if (c->state == CONN_LOCK) {
 			c->state = CONN_IDLE;

@@ -232,7 +232,7 @@ void key_pump(struct keeper *k)
 	FOR_CONNS (k, c) {
 		if (c->key && !is_list(c) && k->state != LS_UNLOCKED)
 			cut_off(k, c);
-		else if (c->state == CONN_KEY_READY && k->save_phase != SAVE_COPYING)
+		else if (c->state == CONN_KEY_READY && k->save.phase != SAVE_COPYING)
 			apply(k, c);
 	}
 	FOR_CONNS (k, c)

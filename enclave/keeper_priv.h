@@ -21,6 +21,7 @@
 #include "enclave/keybox.h"
 #include "enclave/lockstate.h"
 #include "enclave/proto.h"
+#include "enclave/saver.h"
 #include "enclave/stack.h"
 #include "enclave/stale.h"
 #include "enclave/worker.h"
@@ -88,7 +89,23 @@ struct conn {
 	struct key_change *key;	       /* of CONN_KEY_*, or NULL */
 };
 
-enum save_phase { SAVE_NONE, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
+enum save_phase { SAVE_NONE, SAVE_PREPARING, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
+
+struct save {
+	struct source saver, watch; /* its socket; the watchdog over it */
+	pid_t pid;
+	enum save_phase phase;
+	uint32_t id; /* of the save under way: what a given up one answers is ignored */
+	uint64_t started_ns;
+	uint64_t covers; /* the view's fsyncs up to this one are in it */
+	uint64_t wanted; /* an fsync that this one may not cover, or 0 */
+	bool for_view;	 /* the view held its writers back for it, and is told how it went */
+	bool hangs;	 /* the disk does not answer */
+	bool retried;	 /* with another saver, after one that died */
+	struct seal_origin next_origin; /* what is about to be put in place */
+	struct saver_said last;		/* how the last one went */
+	uint64_t pause_us;		/* how long it held writers back */
+};
 
 /*
  * What may block in the kernel is done aside: in a forked child that can be left behind, one of
@@ -157,11 +174,7 @@ struct keeper {
 	dev_t fuse_dev; /* of the view's file system, 0 when there was none */
 	bool fuse_attached, idle_asked;
 
-	/* Saving. */
-	struct source saver;
-	enum save_phase save_phase;
-	pid_t saver_pid;
-	uint64_t save_started_ns;
+	struct save save;
 
 	struct backoff backoff[2]; /* [0] root's, [1] the owner's */
 
@@ -247,6 +260,7 @@ void view_unmount(struct keeper *k);
 bool view_mounts_gone(struct keeper *k);
 int view_mount_at(struct keeper *k, int target);
 void view_send(struct keeper *k, uint32_t op);
+void view_send_msg(struct keeper *k, const void *msg, size_t size);
 int view_add_session(struct keeper *k, const struct leader *leader);
 void view_del_session(struct keeper *k, const struct leader *leader); /* unless it is registered */
 int sessions_add(struct keeper *k, struct leader *leader);	      /* takes its pidfd */
@@ -272,8 +286,16 @@ void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd)
 /* --- keeper_save.c */
 int save_request(struct keeper *k);  /* while unlocked; 0 when one is under way now */
 void save_at_lock(struct keeper *k); /* ACT_SAVE */
-void save_abort(struct keeper *k);   /* the view is about to write: what is copied would be torn */
-void save_quiesced(struct keeper *k, int err);
+void save_abort(struct keeper *k); /* the image is about to change: what is copied would be torn */
+void save_end(struct keeper *k);   /* the image goes away: nothing is saved any more */
+void save_stop(struct keeper *k);  /* the keeper ends */
+bool save_is_behind(const struct keeper *k); /* RAM holds what the sealed file does not */
 void save_mark_dirty(struct keeper *k);
+void save_on_settle(struct keeper *k);
+void save_on_watch(struct keeper *k);
+/* From the view. */
+void save_quiesced(struct keeper *k, const struct view_quiesced *q);
+void save_resumed(struct keeper *k, uint64_t pause_us);
+void save_sync(struct keeper *k, const struct view_sync *sync);
 
 #endif

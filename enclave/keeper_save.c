@@ -1,18 +1,43 @@
+/*
+ * When and how the ciphertext goes to disk. The saver (saver.h) does the work, the view holds its
+ * writers back for the one step that needs it, and this is who tells them:
+ *
+ *	NONE -> PREPARING   the saver brings its spare near, writers go on
+ *	     -> QUIESCING   the view syncs, closes its gate, syncs what is left
+ *	     -> COPYING     the saver looks at all of the image; then the view opens its gate
+ *	     -> COMMITTING  hash, write, fsync, exchange the names, fsync
+ *	     -> NONE        who waited for it is answered
+ *
+ * After a lock nobody writes, so that save begins with COPYING. A lock gives up a save that has not
+ * got as far as COMMITTING: the view is about to bring home what is left in caches.
+ *
+ * A disk that does not answer holds up nobody but those who wait for it: after HANG_NS without a
+ * sign of life from the saver it is said so (log, status), and a lock that has come as far as
+ *SAVING ends as not saved, with the ciphertext kept in RAM. Should the disk come back, the save
+ *ends as it would have, and the lock is saved after all.
+ */
 #include "enclave/keeper_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
+#include "enclave/sealer.h"
 
 #define SEC	   1000000000ULL
 #define RETRY_NS   (10 * SEC) /* after a save that failed, while unlocked */
 #define QUIESCE_NS (10 * SEC) /* a view that cannot hold its writers for so long is stuck */
+#define HANG_NS	   (10 * SEC)
+
+static void next(struct keeper *k, int err);
 
 /* At once is a nanosecond: 0 would disarm the timer. */
 static uint64_t settle_ns(const struct keeper *k)
@@ -20,108 +45,368 @@ static uint64_t settle_ns(const struct keeper *k)
 	return k->cfg->settle_sec ? k->cfg->settle_sec * SEC : 1;
 }
 
+/* With durability=lock only the very first save of a new vault, and those asked for, come before.
+ */
+static bool saves_by_itself(const struct keeper *k)
+{
+	return k->cfg->durability != DURABILITY_LOCK || !k->origin.generation;
+}
+
+static void arm_settle(struct keeper *k, uint64_t ns)
+{
+	if (saves_by_itself(k))
+		keeper_arm(&k->settle_timer, ns);
+}
+
 void save_mark_dirty(struct keeper *k)
 {
 	k->dirty = true;
-	if (k->state == LS_UNLOCKED && k->save_phase == SAVE_NONE)
-		keeper_arm(&k->settle_timer, settle_ns(k));
+	if (k->state == LS_UNLOCKED && k->save.phase == SAVE_NONE)
+		arm_settle(k, settle_ns(k));
 }
 
-static void finish(struct keeper *k, int err)
+bool save_is_behind(const struct keeper *k)
 {
-	bool at_lock = k->state == LS_SAVING;
+	return k->image >= 0 && (k->dirty || k->save.phase != SAVE_NONE);
+}
 
-	keeper_unwatch(k, &k->saver);
-	k->save_phase = SAVE_NONE;
-	k->save_err = err;
-	k->report.save_us = (io_boottime_ns() - k->save_started_ns) / 1000;
-	if (err < 0) {
+static void tell_view(struct keeper *k, uint64_t seq, int err)
+{
+	struct view_synced msg = { .op = VIEW_SYNCED, .err = err, .seq = seq };
+
+	view_send_msg(k, &msg, sizeof(msg));
+}
+
+/* --- the saver -----------------------------------------------------------------------------------
+ */
+
+/* Its numbers begin anew with the next view: none of this one's may be answered there. */
+static void forget_view(struct keeper *k)
+{
+	k->save.for_view = false;
+	k->save.covers = k->save.wanted = 0;
+}
+
+static void saver_gone(struct keeper *k)
+{
+	keeper_unwatch(k, &k->save.saver);
+	if (k->save.pid > 0)
+		kill(k->save.pid, SIGKILL);
+}
+
+/* Its end is seen by the keeper's SIGCHLD. It removes its spare first; a stuck disk may stop it. */
+void save_end(struct keeper *k)
+{
+	keeper_unwatch(k, &k->save.saver);
+	keeper_arm(&k->save.watch, 0);
+	forget_view(k);
+	k->save.phase = SAVE_NONE;
+	k->save.hangs = k->save.retried = false;
+	k->save.next_origin = (struct seal_origin){ 0 };
+	k->save_err = 0;
+}
+
+static void done(struct keeper *k, int err)
+{
+	struct save *s = &k->save;
+
+	keeper_arm(&s->watch, 0);
+	if (s->hangs)
+		log_info("the disk answers again");
+	s->hangs = false;
+	s->phase = SAVE_NONE;
+	k->report.save_us = (io_boottime_ns() - s->started_ns) / 1000;
+	if (err < 0 && err != k->save_err)
 		log_err(err, "save the vault to %s; the old one is kept", k->cfg->vault);
+	k->save_err = err;
+	if (err < 0)
 		k->dirty = true;
-	}
-	if (at_lock && err == 0 && k->dirty) {
+	else
+		s->retried = false;
+	next(k, err);
+}
+
+static void next_while_unlocked(struct keeper *k, int err)
+{
+	struct save *s = &k->save;
+	bool again = conns_save_next(k) || s->wanted;
+
+	if (s->for_view || err < 0)
+		tell_view(k, s->covers, err);
+	s->for_view = false;
+	if (err == 0 && again && k->dirty)
+		err = save_request(k);
+	else if (k->dirty)
+		arm_settle(k, err < 0 ? RETRY_NS : settle_ns(k));
+	if (s->phase != SAVE_NONE)
+		return;
+	/* The late ones had nothing more to wait for, or share the fate of those before them. */
+	if (s->wanted || err < 0)
+		tell_view(k, s->wanted, err);
+	s->wanted = 0;
+	conns_saved(k, err);
+}
+
+/* Who waited is answered, and what came meanwhile goes on. */
+static void next(struct keeper *k, int err)
+{
+	if (k->state == LS_SAVING && err == 0 && k->dirty) {
 		save_at_lock(k); /* that one had begun before the last writes */
 		return;
 	}
 	conns_saved(k, err);
-	if (at_lock)
+	if (k->state == LS_SAVING)
 		keeper_event(k, err < 0 ? LE_NOT_SAVED : LE_SAVED);
-	else if (conns_save_next(k) && k->dirty)
-		save_request(k);
-	else if (k->dirty)
-		keeper_arm(&k->settle_timer, err < 0 ? RETRY_NS : settle_ns(k));
-	if (k->save_phase == SAVE_NONE && k->state == LS_UNLOCKED)
-		conns_saved(k, 0); /* the late ones had nothing more to wait for */
+	else if (k->state == LS_LOCKED && err == 0)
+		keeper_event(k, LE_LOCK); /* late: the lock ends once more, saved this time */
+	else if (k->state == LS_UNLOCKED)
+		next_while_unlocked(k, err);
+}
+
+/* With another saver. False: this is not the moment. */
+static bool begin_again(struct keeper *k)
+{
+	if (k->state != LS_UNLOCKED && k->state != LS_SAVING)
+		return false;
+	k->save.phase = SAVE_NONE;
+	k->dirty = true;
+	if (k->state == LS_UNLOCKED)
+		return save_request(k) == 0;
+	save_at_lock(k);
+	return true;
+}
+
+static int ask(struct keeper *k, enum saver_op op, enum save_phase phase)
+{
+	struct saver_do req = { .op = op, .id = k->save.id };
+	int r = msg_send(k->save.saver.fd, &req, sizeof(req), NULL, 0);
+
+	if (r == 0)
+		k->save.phase = phase;
+	return r;
+}
+
+static void on_prepared(struct keeper *k, const struct saver_said *said)
+{
+	if (said->err < 0) {
+		done(k, said->err);
+		return;
+	}
+	k->save.phase = SAVE_QUIESCING;
+	keeper_arm(&k->save.watch, QUIESCE_NS);
+	view_send(k, VIEW_QUIESCE);
+}
+
+static void on_copied(struct keeper *k, const struct saver_said *said)
+{
+	int r = said->err;
+
+	if (k->state == LS_UNLOCKED)
+		view_send(k, VIEW_RESUME);
+	if (r == 0)
+		r = ask(k, SAVER_COMMIT, SAVE_COMMITTING);
+	if (r < 0)
+		done(k, r);
+}
+
+/* Somebody else has written the sealed file: it is left as it is, and this goes beside it. */
+static bool save_beside(struct keeper *k)
+{
+	if (!atrest_conflict(k))
+		return false;
+	saver_gone(k);
+	k->save.next_origin = (struct seal_origin){ 0 };
+	return begin_again(k);
+}
+
+static void on_done(struct keeper *k, const struct saver_said *said)
+{
+	/* After an error the next one may or may not be in place: the file that is there tells. */
+	if (said->err == 0) {
+		k->origin = said->origin;
+		k->save.next_origin = (struct seal_origin){ 0 };
+		atrest_saved(k);
+	}
+	k->save.last = *said;
+	if (said->err == -ESTALE && save_beside(k))
+		return;
+	done(k, said->err);
+}
+
+static void on_sealed(struct keeper *k, const struct saver_said *said)
+{
+	k->save.next_origin = said->origin;
+}
+
+static void on_busy(struct keeper *k, const struct saver_said *said)
+{
+}
+
+static const struct {
+	uint32_t op;
+	enum save_phase phase;
+	void (*on)(struct keeper *k, const struct saver_said *said);
+} answers[] = {
+	{ SAVER_PREPARED, SAVE_PREPARING, on_prepared }, { SAVER_COPIED, SAVE_COPYING, on_copied },
+	{ SAVER_SEALED, SAVE_COMMITTING, on_sealed },	 { SAVER_DONE, SAVE_COMMITTING, on_done },
+	{ SAVER_BUSY, SAVE_PREPARING, on_busy },	 { SAVER_BUSY, SAVE_COPYING, on_busy },
+	{ SAVER_BUSY, SAVE_COMMITTING, on_busy },
+};
+
+/* The saver died: another one may do better. */
+static bool try_again(struct keeper *k)
+{
+	if (k->save.retried)
+		return false;
+	k->save.retried = true;
+	return begin_again(k);
+}
+
+/* It died, or was given up: so did the save. Its writers must not wait for ever. */
+static void on_saver_dead(struct keeper *k, int err)
+{
+	saver_gone(k);
+	/* Behind its VIEW_QUIESCE, if that is still on its way: opens what that will close. */
+	if ((k->save.phase == SAVE_QUIESCING || k->save.phase == SAVE_COPYING) &&
+	    k->state == LS_UNLOCKED)
+		view_send(k, VIEW_RESUME);
+	if (k->save.phase == SAVE_NONE || (err == -EIO && try_again(k)))
+		return;
+	done(k, err);
 }
 
 static void on_saver(struct keeper *k, struct source *s)
 {
-	struct worker_result res;
-	ssize_t n = msg_recv(s->fd, &res, sizeof(res), NULL, 0);
+	struct saver_said said;
+	ssize_t n = msg_recv(s->fd, &said, sizeof(said), NULL, 0);
 
-	if (n == sizeof(res) && res.op == WORKER_COPIED) {
-		if (k->save_phase == SAVE_COPYING && k->state == LS_UNLOCKED)
-			view_send(k, VIEW_RESUME);
-		k->save_phase = SAVE_COMMITTING;
+	if (n != sizeof(said)) {
+		on_saver_dead(k, -EIO);
 		return;
 	}
-	if (k->save_phase == SAVE_COPYING && k->state == LS_UNLOCKED)
-		view_send(k, VIEW_RESUME);
-	if (n != sizeof(res) || res.op != WORKER_RESULT) {
-		finish(k, -EIO); /* it died */
-		return;
-	}
-	if (res.err == 0) {
-		k->origin = res.origin;
-		atrest_saved(k);
-	}
-	finish(k, res.err);
+	if (said.id != k->save.id)
+		return; /* of a save that was given up */
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		if (answers[i].op == said.op && answers[i].phase == k->save.phase) {
+			keeper_arm(&k->save.watch, HANG_NS);
+			answers[i].on(k, &said);
+			return;
+		}
 }
 
-static int start_worker(struct keeper *k)
+static int start_saver(struct keeper *k)
 {
-	struct worker_job job = { .op = WORKER_SAVE, .origin = k->origin };
+	struct saver_start job = { .op = SAVER_START };
 	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
 	autoclose int sock = -EBADF;
-	int r = worker_start("save", &k->saver_pid, &sock);
+	int r;
 
+	if (k->save.saver.fd >= 0)
+		return 0;
+	job.origin[0] = k->origin;
+	job.origin[1] = k->save.next_origin;
+	r = worker_start("save", &k->save.pid, &sock);
 	if (r < 0)
 		return r;
-	strcpy(job.name, k->vault_name);
+	snprintf(job.name, sizeof(job.name), "%s", atrest_save_name(k));
 	r = msg_send(sock, &job, sizeof(job), fds, 3);
+	/* A saver that does not read must not hold up the keeper. */
+	if (r == 0 && fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
 	if (r == 0)
-		r = keeper_watch(k, &k->saver, sock, on_saver);
+		r = keeper_watch(k, &k->save.saver, sock, on_saver);
 	if (r < 0)
 		return r;
 	take_fd(&sock);
-	k->save_phase = SAVE_COPYING;
 	return 0;
+}
+
+/* --- saves ---------------------------------------------------------------------------------------
+ */
+
+static int begin(struct keeper *k, enum saver_op op, enum save_phase phase)
+{
+	int r = start_saver(k);
+
+	k->save.id++;
+	k->save.covers = 0;
+	k->save.for_view = false;
+	k->save.started_ns = io_boottime_ns();
+	keeper_arm(&k->settle_timer, 0);
+	keeper_arm(&k->save.watch, HANG_NS);
+	if (r == 0)
+		r = ask(k, op, phase);
+	if (r != -EPIPE)
+		return r;
+	saver_gone(k); /* it has died meanwhile */
+	r = start_saver(k);
+	return r < 0 ? r : ask(k, op, phase);
 }
 
 int save_request(struct keeper *k)
 {
+	int r;
+
 	if (k->state != LS_UNLOCKED)
 		return -ENOLCK;
-	if (k->save_phase != SAVE_NONE)
+	if (k->save.phase != SAVE_NONE)
 		return 0;
-	k->save_started_ns = io_boottime_ns();
-	k->save_phase = SAVE_QUIESCING;
-	view_send(k, VIEW_QUIESCE);
-	keeper_arm(&k->settle_timer, QUIESCE_NS);
-	return 0;
+	r = begin(k, SAVER_PREPARE, SAVE_PREPARING);
+	if (r < 0) {
+		/* Not done(): the caller may be what it would call. */
+		log_err(r, "start a save");
+		saver_gone(k);
+		keeper_arm(&k->save.watch, 0);
+		k->save.phase = SAVE_NONE;
+		k->save_err = r;
+		keeper_arm(&k->settle_timer, RETRY_NS);
+	}
+	return r;
 }
 
-void save_quiesced(struct keeper *k, int err)
+void save_quiesced(struct keeper *k, const struct view_quiesced *q)
 {
-	if (k->save_phase != SAVE_QUIESCING)
+	int r = q->err;
+
+	if (k->save.phase != SAVE_QUIESCING)
 		return;
-	keeper_arm(&k->settle_timer, 0);
 	k->dirty = false; /* what comes from here on is told by the next VIEW_DIRTY */
-	if (err == 0)
-		err = start_worker(k);
-	if (err < 0) {
+	k->save.covers = q->covers;
+	k->save.for_view = true;
+	/* One that came after the gate was closed may have overtaken this. */
+	if (k->save.wanted <= q->covers)
+		k->save.wanted = 0;
+	if (r == 0)
+		r = ask(k, SAVER_COPY, SAVE_COPYING);
+	keeper_arm(&k->save.watch, HANG_NS);
+	if (r < 0) {
 		view_send(k, VIEW_RESUME);
-		finish(k, err);
+		done(k, r);
+	}
+}
+
+void save_resumed(struct keeper *k, uint64_t pause_us)
+{
+	k->save.pause_us = pause_us;
+}
+
+void save_sync(struct keeper *k, const struct view_sync *sync)
+{
+	int r = 0;
+
+	if (k->state != LS_UNLOCKED)
+		return; /* the view answers these itself when it is locked */
+	k->dirty = k->dirty || sync->changed;
+	if (!k->dirty && k->save.phase == SAVE_NONE) {
+		tell_view(k, sync->seq, 0);
+		return;
+	}
+	k->save.wanted = sync->seq;
+	if (k->save.phase == SAVE_NONE)
+		r = save_request(k);
+	if (r < 0) {
+		k->save.wanted = 0;
+		tell_view(k, 0, r);
 	}
 }
 
@@ -129,28 +414,75 @@ void save_at_lock(struct keeper *k)
 {
 	int r;
 
-	if (k->save_phase != SAVE_NONE)
-		return; /* finish() comes back here */
-	k->save_started_ns = io_boottime_ns();
+	if (k->save.phase != SAVE_NONE) { /* done() comes back here */
+		keeper_arm(&k->save.watch, HANG_NS);
+		return;
+	}
 	k->report.save_us = 0;
 	if (k->image < 0 || !k->dirty) {
 		keeper_event(k, LE_SAVED);
 		return;
 	}
 	k->dirty = false;
-	r = start_worker(k);
+	r = begin(k, SAVER_COPY, SAVE_COPYING);
 	if (r < 0)
-		finish(k, r);
+		done(k, r);
 }
 
 void save_abort(struct keeper *k)
 {
+	forget_view(k);
 	/* A copy that is whole may be committed; a torn one must never be. */
-	if (k->save_phase == SAVE_COMMITTING || k->save_phase == SAVE_NONE)
+	if (k->save.phase == SAVE_COMMITTING || k->save.phase == SAVE_NONE)
 		return;
-	if (k->saver_pid > 0)
-		kill(k->saver_pid, SIGKILL);
-	keeper_unwatch(k, &k->saver);
-	k->save_phase = SAVE_NONE;
+	k->save.id++;
+	k->save.phase = SAVE_NONE;
 	k->dirty = true;
+	keeper_arm(&k->save.watch, 0);
+}
+
+void save_on_settle(struct keeper *k)
+{
+	if (k->state == LS_UNLOCKED && k->dirty)
+		save_request(k);
+}
+
+/* No sign of life in time. */
+void save_on_watch(struct keeper *k)
+{
+	if (k->save.phase == SAVE_NONE)
+		return;
+	if (k->save.phase == SAVE_QUIESCING) {
+		if (k->state == LS_UNLOCKED) {
+			log_warn("the view cannot hold back its writers: locking");
+			keeper_event(k, LE_LOCK);
+		}
+		return;
+	}
+	if (!k->save.hangs)
+		log_warn("the disk at %s has not answered for %llu s: changes are not saved yet",
+			 k->cfg->vault, HANG_NS / SEC);
+	k->save.hangs = true;
+	if (k->state == LS_UNLOCKED && k->save.phase == SAVE_COPYING) {
+		on_saver_dead(k, -ETIMEDOUT); /* writers are held back: they go on */
+	} else if (k->state == LS_UNLOCKED) {
+		view_send(k, VIEW_SYNC_HANGS);
+	} else if (k->state == LS_SAVING) {
+		/* The key is gone, and that is what a lock owes. The saver goes on trying. */
+		k->save_err = -ETIMEDOUT;
+		keeper_event(k, LE_NOT_SAVED);
+	}
+}
+
+void save_stop(struct keeper *k)
+{
+	save_end(k);
+	/* It has a spare to remove; a disk that hangs is not waited for. */
+	for (int i = 0; i < 100 && k->save.pid > 0; i++) {
+		if (waitpid(k->save.pid, NULL, WNOHANG) != 0)
+			k->save.pid = 0;
+		else
+			usleep(10000);
+	}
+	sealer_clean(k->vault_dir, k->vault_name);
 }

@@ -50,9 +50,14 @@ static size_t message_size(uint32_t op)
 	switch (op) {
 	case VIEW_READY:
 	case VIEW_DIRTY:
-	case VIEW_QUIESCED:
 	case VIEW_LOCKED:
 		return sizeof(struct view_plain);
+	case VIEW_QUIESCED:
+		return sizeof(struct view_quiesced);
+	case VIEW_SYNC:
+		return sizeof(struct view_sync);
+	case VIEW_RESUMED:
+		return sizeof(struct view_resumed);
 	case VIEW_SESSION_ADDED:
 		return sizeof(struct view_session);
 	case VIEW_IDLE:
@@ -70,6 +75,9 @@ static bool take_message(struct keeper *k, int flags)
 		struct view_plain plain;
 		struct view_session session;
 		struct view_idle idle;
+		struct view_quiesced quiesced;
+		struct view_sync sync;
+		struct view_resumed resumed;
 	} m = { 0 };
 	struct pollfd p = { .fd = k->view.fd, .events = POLLIN };
 	ssize_t n;
@@ -91,7 +99,13 @@ static bool take_message(struct keeper *k, int flags)
 		save_mark_dirty(k);
 		break;
 	case VIEW_QUIESCED:
-		save_quiesced(k, m.plain.err);
+		save_quiesced(k, &m.quiesced);
+		break;
+	case VIEW_SYNC:
+		save_sync(k, &m.sync);
+		break;
+	case VIEW_RESUMED:
+		save_resumed(k, m.resumed.pause_us);
 		break;
 	case VIEW_IDLE:
 		on_idle_reply(k, m.idle.last_ns);
@@ -124,8 +138,11 @@ static void on_view_dead(struct keeper *k, struct source *s)
 
 static int spawn(struct keeper *k, int theirs, int fuse_fd)
 {
+	char *fsync = k->cfg->durability == DURABILITY_FSYNC ? "save" : "store";
 	char uid[16], gid[16];
-	char *const argv[] = { "tazfs", "view", "--uid", uid, "--gid", gid, NULL };
+	char *const argv[] = {
+		"tazfs", "view", "--uid", uid, "--gid", gid, "--fsync", fsync, NULL
+	};
 	const struct run_fd fds[] = { { STDERR_FILENO, STDERR_FILENO },
 				      { theirs, VIEW_FD_KEEPER },
 				      { k->root, VIEW_FD_ROOT },
@@ -189,7 +206,12 @@ void view_send(struct keeper *k, uint32_t op)
 {
 	struct view_plain msg = { .op = op };
 
-	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), NULL, 0) < 0)
+	view_send_msg(k, &msg, sizeof(msg));
+}
+
+void view_send_msg(struct keeper *k, const void *msg, size_t size)
+{
+	if (k->view.fd >= 0 && msg_send(k->view.fd, msg, size, NULL, 0) < 0)
 		view_kill(k);
 }
 

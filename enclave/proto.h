@@ -115,6 +115,7 @@ enum proto_why {
 	WHY_WHICH_KEY,	 /* several passphrases: which one is to be replaced? */
 	WHY_LAST_KEY,	 /* the last key cannot be removed */
 	WHY_SAME_KEY,	 /* the new passphrase is the old one */
+	WHY_SAVE_HANGS,	 /* locked, but the disk does not answer: not saved yet */
 };
 
 struct res_done {
@@ -146,6 +147,11 @@ struct res_status {
 	uint64_t generation;	/* of the sealed file, 0 for none */
 	int32_t view_pid;	/* 0 for none */
 	int32_t save_err;	/* the last save's result */
+	uint32_t durability;	/* enum durability (keeper.h) */
+	uint32_t save_hangs;	/* 1: the disk does not answer */
+	uint64_t save_bytes;	/* what the last save wrote */
+	uint64_t save_us;	/* how long it took, all in all */
+	uint64_t save_pause_us; /* and how long writers were held back for it */
 	char instance[64];
 	uint64_t seen;	      /* the newest generation that this host has seen, 0 for none */
 	uint8_t vault_id[16]; /* of which vault */
@@ -251,20 +257,47 @@ enum view_op {
 	VIEW_QUIESCE,		/* hold back writers, sync the store; answer: VIEW_QUIESCED */
 	VIEW_RESUME,		/* let writers go on; no answer */
 	VIEW_ASK_IDLE,		/* answer: VIEW_IDLE */
-	VIEW_LOCK, /* scrub, close the store, end with status 0; answer: VIEW_LOCKED, then EOF */
+	VIEW_LOCK,   /* scrub, close the store, end with status 0; answer: VIEW_LOCKED, then EOF */
+	VIEW_SYNCED, /* struct view_synced: how a save, or a VIEW_SYNC, went; no answer */
+	VIEW_SYNC_HANGS, /* the disk does not answer: who waits may be interrupted; no answer */
 
 	/* view to keeper */
 	VIEW_READY = 300,   /* it answers requests now */
 	VIEW_SESSION_ADDED, /* struct view_session */
 	VIEW_DIRTY,	    /* first change since READY, or since the last QUIESCED */
-	VIEW_QUIESCED,	    /* struct view_plain; err: -errno of the sync */
+	VIEW_QUIESCED,	    /* struct view_quiesced */
 	VIEW_IDLE,	    /* struct view_idle */
 	VIEW_LOCKED,	    /* everything is scrubbed and revoked; it is about to end */
+	VIEW_SYNC,	    /* struct view_sync: fsyncs wait for a save; answer: VIEW_SYNCED */
+	VIEW_RESUMED,	    /* struct view_resumed: writers go on */
 };
 
 struct view_plain {
 	uint32_t op;
 	int32_t err;
+};
+
+struct view_quiesced {
+	uint32_t op;
+	int32_t err;	 /* -errno of the sync, or -ETIMEDOUT */
+	uint64_t covers; /* the fsyncs up to this one will be in the save */
+};
+
+struct view_synced {
+	uint32_t op;
+	int32_t err; /* 0: those up to seq are durable; or why a save failed, for all who wait */
+	uint64_t seq;
+};
+
+struct view_sync {
+	uint32_t op;
+	uint32_t changed; /* 1: something is to be saved, even if VIEW_DIRTY has not come yet */
+	uint64_t seq;	  /* of the last fsync that waits */
+};
+
+struct view_resumed {
+	uint32_t op;
+	uint64_t pause_us; /* how long writers were held back */
 };
 
 struct view_session {

@@ -3,10 +3,8 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -309,21 +307,6 @@ struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_by
 	return f;
 }
 
-static int temp_name(const char *name, char *buf, size_t size)
-{
-	int n = snprintf(buf, size, ".%s.new", name);
-
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
-static uint64_t generation_there(int dir, const char *name)
-{
-	autoclose int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct seal_footer footer = { 0 };
-
-	return fd >= 0 && seal_read_footer(fd, &footer) == 0 ? footer.generation : 0;
-}
-
 int seal_store(int file, int image, const uint8_t key[SEAL_KEY_BYTES], struct seal_footer *footer)
 {
 	int r;
@@ -333,45 +316,4 @@ int seal_store(int file, int image, const uint8_t key[SEAL_KEY_BYTES], struct se
 	r = copy_image(image, footer, file, footer->checksum);
 	close_footer(footer, key);
 	return r < 0 ? r : io_pwrite_full(file, footer, sizeof(*footer), footer->image_bytes);
-}
-
-int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_BYTES],
-	       const struct seal_origin *origin, struct seal_footer *ret)
-{
-	autoclose int fd = -EBADF;
-	char temp[NAME_MAX + 1];
-	struct stat st;
-	int r = temp_name(name, temp, sizeof(temp));
-
-	if (r < 0)
-		return r;
-	if (fstat(image, &st) < 0)
-		return -errno;
-	*ret = seal_next(origin, st.st_size, generation_there(dir, name));
-	if (unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	r = seal_store(fd, image, key, ret);
-	if (r < 0) {
-		unlinkat(dir, temp, 0);
-		return r;
-	}
-	return take_fd(&fd);
-}
-
-int seal_commit(int dir, const char *name, int file)
-{
-	char temp[NAME_MAX + 1];
-	int r = temp_name(name, temp, sizeof(temp));
-
-	if (r < 0)
-		return r;
-	if (fsync(file) < 0 || renameat(dir, temp, dir, name) < 0) {
-		r = -errno;
-		unlinkat(dir, temp, 0);
-		return r;
-	}
-	return fsync(dir) < 0 ? -errno : 0;
 }

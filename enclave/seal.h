@@ -115,23 +115,4 @@ struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_by
  * @footer: of seal_next(); its sums are filled in. Returns 0 or -errno (-ENOSPC).
  */
 int seal_store(int file, int image, const uint8_t key[SEAL_KEY_BYTES], struct seal_footer *footer);
-
-/*
- * seal_write - begin a save: write image and footer into a new, temporary file
- * @dir: the vault's directory; @name: the sealed file's name in it
- * @origin: what the image continues; the new generation is above that of the file there, too
- * @ret: the new footer
- *
- * Returns a descriptor of the temporary file, to be given to seal_commit(), or -errno (-ENOSPC).
- * The image may change again when this returns.
- */
-int seal_write(int dir, const char *name, int image, const uint8_t key[SEAL_KEY_BYTES],
-	       const struct seal_origin *origin, struct seal_footer *ret);
-
-/*
- * seal_commit - make it durable and put it in the old one's place
- * Returns 0 or -errno; then the old file is still there, untouched.
- */
-int seal_commit(int dir, const char *name, int file);
-
 #endif

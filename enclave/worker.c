@@ -16,6 +16,7 @@
 #include "enclave/keybox.h"
 #include "enclave/luks.h"
 #include "enclave/restore.h"
+#include "enclave/saver.h"
 #include "enclave/seal.h"
 #include "enclave/stack.h"
 
@@ -134,24 +135,6 @@ static int do_open(struct work *w, int *ret_fds)
 	return r;
 }
 
-static int do_save(struct work *w)
-{
-	struct worker_result copied = { .op = WORKER_COPIED };
-	struct keybox *box = keybox_map(w->fds[1]);
-	autoclose int file = -EBADF;
-	struct seal_footer footer;
-
-	if (!box || !box->filled)
-		return -ENOKEY;
-	file = seal_write(w->fds[0], w->job.name, w->fds[2], box->key, &w->job.origin, &footer);
-	keybox_unmap(box);
-	if (file < 0)
-		return file;
-	w->res.origin = seal_origin_of(&footer);
-	msg_send(WORKER_FD, &copied, sizeof(copied), NULL, 0);
-	return seal_commit(w->fds[0], w->job.name, file);
-}
-
 static int do_restore(struct work *w)
 {
 	struct restore r = { .dir = w->fds[0],
@@ -177,7 +160,7 @@ static int unseal(struct work *w)
 
 static int do_job(struct work *w, int *ret_fds)
 {
-	int r = w->job.op == WORKER_SAVE ? 0 : unseal(w);
+	int r = unseal(w);
 
 	if (r < 0)
 		return r;
@@ -188,8 +171,6 @@ static int do_job(struct work *w, int *ret_fds)
 		return open_luks(w, w->fds[0]);
 	case WORKER_RESTORE:
 		return do_restore(w);
-	case WORKER_SAVE:
-		return do_save(w);
 	default:
 		return -EBADMSG;
 	}
@@ -217,14 +198,17 @@ int worker_main(const char *kind)
 {
 	struct work w = { .fds = { -EBADF, -EBADF, -EBADF }, .res = { .op = WORKER_RESULT } };
 	int fds[2] = { -EBADF, -EBADF };
+	bool save = !strcmp(kind, "save");
 	ssize_t n;
 	int r = privs_hide();
 
 	if (r == 0)
 		r = privs_die_with_parent(getppid());
 	if (r == 0)
-		r = privs_lock_memory();
-	if (r == 0 && !strcmp(kind, "unlock"))
+		r = save ? privs_lock_touched() : privs_lock_memory();
+	if (r == 0 && save)
+		return saver_main(WORKER_FD);
+	if (r == 0)
 		r = ask(&w);
 	if (r < 0) {
 		log_err(r, "start the worker");

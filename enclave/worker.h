@@ -2,9 +2,9 @@
  * worker - the short-lived child in which passphrases and volume keys live, and die
  *
  * "enclave worker unlock" makes a one-time key, sends its public half (WORKER_ASK), waits for a
- * job with the passphrase sealed to it, does it, answers with a result and ends. "enclave worker
- * save" gets its job at once. A worker's memory is locked, never dumped, and dies with it; it
- * dies with the keeper.
+ * job with the passphrase sealed to it, does it, answers with a result and ends. Its memory is
+ * locked, never dumped, and dies with it; it dies with the keeper. "enclave worker save" is of
+ * another kind, and lives longer: saver.h.
  *
  * Source of the reason: Linux 6.9 and later can keep a volume key in a thread keyring for as long
  * as its process lives (repaired in cryptsetup 2.8.7): so no key-holding process may live long.
@@ -28,8 +28,6 @@ enum worker_op {
 	WORKER_OPEN,	  /* job with [vault directory, keybox] and, when RAM is newer, [image] */
 	WORKER_VERIFY,	  /* job with [image]: is this the passphrase? */
 	WORKER_RESTORE,	  /* job with [vault directory] */
-	WORKER_SAVE,	  /* job with [vault directory, keybox, image] */
-	WORKER_COPIED,	  /* worker -> keeper: the image may change again */
 	WORKER_RESULT,	  /* worker -> keeper: struct worker_result */
 };
 
@@ -44,7 +42,7 @@ struct worker_job {
 	uint32_t op;
 	uint32_t flags;
 	uint64_t vault_bytes;	   /* of a new vault */
-	struct seal_origin origin; /* OPEN with an image, SAVE: what the image continues */
+	struct seal_origin origin; /* OPEN with an image: what it continues */
 	struct atrest_seen seen;   /* OPEN, RESTORE */
 	uint32_t uid, gid;	   /* the owner */
 	char name[64];		   /* of the sealed file in the vault directory */
@@ -59,7 +57,7 @@ struct worker_result { /* OPEN comes with [image, decrypted root] */
 	int32_t err;
 	uint32_t why; /* enum proto_why */
 	uint32_t created;
-	struct seal_origin origin; /* OPEN: what the image continues; SAVE: the new file */
+	struct seal_origin origin; /* what the image continues */
 	uint64_t vault_bytes;
 	uint64_t loop_dev;
 };

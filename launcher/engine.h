@@ -19,6 +19,7 @@ struct workshop {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
 	unsigned idle_sec;
+	const char *durability;	  /* fsync, settle or lock: as enclave serve has it */
 	unsigned keep;		  /* how many earlier states of the vault */
 	uint64_t seen_generation; /* the newest that this host knows of (seen.h); 0: none */
 	const char *seen_vault;	  /* of which vault; "" with 0 */

@@ -274,7 +274,8 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "init", NULL);
 	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
 	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
-	add(l, "--idle", l->idle_sec, "--agent", "unix:/run/taz-host/agent.sock", NULL);
+	add(l, "--idle", l->idle_sec, "--durability", w->durability, NULL);
+	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
 	return 0;
 }
 

@@ -98,6 +98,7 @@ static struct workshop describe(const struct launch *l)
 		.keep = l->o.keep,
 		.seen_generation = l->seen.generation,
 		.seen_vault = l->seen.vault,
+		.durability = l->o.durability,
 	};
 }
 

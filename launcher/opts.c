@@ -48,6 +48,14 @@ static int set_idle(struct opts *o, const char *v)
 	return duration_parse(v, &o->idle_sec);
 }
 
+static int set_durability(struct opts *o, const char *v)
+{
+	if (strcmp(v, "fsync") && strcmp(v, "settle") && strcmp(v, "lock"))
+		return -EINVAL;
+	o->durability = v;
+	return 0;
+}
+
 static int set_passphrase_fd(struct opts *o, const char *v)
 {
 	long long fd;
@@ -108,6 +116,7 @@ static const struct opt {
 	{ "--engine", OPT_ENGINE, set_engine, "docker or vm" },
 	{ "--vault-size", OPT_VAULT_SIZE, set_vault_size, "a size from 16M to 64G" },
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
+	{ "--durability", OPT_DURABILITY, set_durability, "fsync, settle or lock" },
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },
@@ -127,6 +136,7 @@ void opts_init(struct opts *o)
 		.vault_bytes = 256 << 20,
 		.idle_sec = 15 * 60,
 		.keep = 3,
+		.durability = "fsync",
 		.passphrase_fd = -EBADF,
 	};
 }

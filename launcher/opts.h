@@ -24,7 +24,8 @@ enum opt_bit {
 	OPT_KEY_FILE = 2048,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
-	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP,
+	OPT_DURABILITY = 4096,
+	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY,
 };
 
 struct opts {
@@ -34,7 +35,8 @@ struct opts {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* 0: the engine's default */
 	unsigned idle_sec;
-	unsigned keep;	      /* how many earlier states of the vault */
+	unsigned keep; /* how many earlier states of the vault */
+	const char *durability;
 	int passphrase_fd;    /* < 0: ask */
 	const char *key_file; /* NULL: none */
 	bool create, json, accept_rollback, yes;
@@ -62,11 +64,13 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --name NAME          which workshop (default: default)\n"                              \
 	"  --engine docker|vm   where it runs (default: what it was started with, or what this\n" \
 	"                       machine can do)\n"
-#define OPTS_HELP_UP                                                                            \
-	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n" \
-	"                       the vault is made\n"                                            \
-	"  --idle TIME          lock after that long without use, such as 15m (default)\n"      \
-	"  --keep N             how many earlier states of the vault are kept (3)\n"            \
+#define OPTS_HELP_UP                                                                                 \
+	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"      \
+	"                       the vault is made\n"                                                 \
+	"  --idle TIME          lock after that long without use, such as 15m (default)\n"           \
+	"  --durability HOW     when a write is on the disk: before its fsync is answered (fsync,\n" \
+	"                       default), within seconds (settle), at the lock (lock)\n"             \
+	"  --keep N             how many earlier states of the vault are kept (3)\n"                 \
 	"  --memory SIZE        RAM of a virtual machine\n" OPTS_HELP_COMMON
 
 #define OPTS_HELP_ACCEPT_ROLLBACK                                                                  \

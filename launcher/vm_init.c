@@ -308,6 +308,8 @@ _Noreturn static void become_workshop(void)
 			       (char *)param("taz.keep"),
 			       "--seen",
 			       (char *)param("taz.seen"),
+			       "--durability",
+			       (char *)param("taz.durability"),
 			       "--agent",
 			       "virtio",
 			       NULL };

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -20,14 +21,21 @@
 
 struct view_args {
 	long long uid, gid;
-	bool strict;
+	bool strict, fsync_saves;
 };
+
+static int parse_fsync(const char *text, bool *ret)
+{
+	*ret = !strcmp(text, "save");
+	return *ret || !strcmp(text, "store") ? 0 : -EINVAL;
+}
 
 static int parse(int argc, char *argv[], struct view_args *a)
 {
 	static const struct option options[] = {
 		{ "uid", required_argument, NULL, 'u' },
 		{ "gid", required_argument, NULL, 'g' },
+		{ "fsync", required_argument, NULL, 'f' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -38,6 +46,8 @@ static int parse(int argc, char *argv[], struct view_args *a)
 			r = num_parse(optarg, 0, UINT_MAX - 1, &a->uid);
 		else if (c == 'g')
 			r = num_parse(optarg, 0, UINT_MAX - 1, &a->gid);
+		else if (c == 'f')
+			r = parse_fsync(optarg, &a->fsync_saves);
 		else if (c == 'm')
 			r = serve_memory(optarg, &a->strict);
 		else
@@ -81,6 +91,7 @@ static int serve(const struct view_args *a)
 		return log_err(r, "prepare the view");
 	close(VIEW_FD_ROOT);
 	v.strict = a->strict;
+	v.fsync_saves = a->fsync_saves;
 	r = give_up_rights(a);
 	if (r < 0)
 		return r;
@@ -115,7 +126,7 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_view = {
 	.name = "view",
-	.args = "--uid U --gid G [--memory cached|strict]",
+	.args = "--uid U --gid G [--memory cached|strict] [--fsync store|save]",
 	.help = "serve the mount that the keeper made (only the keeper starts this)",
 	.details =
 		"Descriptors 3 to 6 are as in enclave/proto.h: channel, root, /dev/fuse, mount.\n"

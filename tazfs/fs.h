@@ -40,6 +40,12 @@ int fs_start(struct fs *fs, unsigned workers, int *ret_ended);
 /* fs_resume - open the gate and do what was parked before it */
 void fs_resume(struct fs *fs);
 
+/* fs_answer - tell the processes of these fsyncs how they went; takes the list (durable.h) */
+void fs_answer(struct durable_item *list);
+
+/* fs_ask - ask the keeper for a save; a durable_ask_t, @arg is the view */
+void fs_ask(void *arg, uint64_t seq, bool changed);
+
 /*
  * fs_wipe - overwrite an inode's cached pages in place with zeros, then make the kernel drop them
  * @bytes: how much of it may be cached; 0 only drops

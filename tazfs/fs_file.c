@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -90,13 +91,46 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 }
 
+/* A close may free the blocks of a file that has no name any more, which is a change. It is
+ * answered before: for the kernel it takes the place of a read until it is. */
+struct closing {
+	struct fs_later later;
+	struct node_file *file;
+	struct dir *dir;
+};
+
+static void close_now(struct view *v, struct fs_later *later)
+{
+	struct closing *c = (struct closing *)((char *)later - offsetof(struct closing, later));
+	struct stat st;
+
+	if (c->file && !c->file->share && fstat(c->file->file.fd, &st) == 0 && !st.st_nlink)
+		view_changed(v);
+	if (c->file)
+		node_close(v->nodes, c->file);
+	if (c->dir)
+		dir_close(c->dir);
+	free(c->file);
+	free(c);
+}
+
+static void close_later(fuse_req_t req, struct node_file *file, struct dir *dir)
+{
+	struct view *v = view_of(req);
+	struct closing *c = malloc(sizeof(*c));
+
+	reply(req, 0);
+	while (!c) {
+		usleep(10000);
+		c = malloc(sizeof(*c));
+	}
+	*c = (struct closing){ .later.run = close_now, .file = file, .dir = dir };
+	fs_pass_gate(v, &c->later);
+}
+
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct node_file *f = file_of(fi);
-
-	node_close(view_of(req)->nodes, f);
-	free(f);
-	reply(req, 0);
+	close_later(req, file_of(fi), NULL);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi)
@@ -142,13 +176,15 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		r = store_write(&f->file, data, size, at);
 		node_io_unlock(v->nodes, f->n);
 	}
-	if (r == 0 && f->sync && fdatasync(f->file.fd) < 0)
+	if (r == 0 && f->sync && !v->fsync_saves && fdatasync(f->file.fd) < 0)
 		r = -errno;
 	/* libfuse's own buffer, and nobody reads it again. */
 	secret_wipe((char *)data, size);
 	store_wipe();
 	if (r < 0)
 		reply(req, r);
+	else if (f->sync && v->fsync_saves)
+		fs_wait_durable(req, size);
 	else
 		fuse_reply_write(req, size);
 }
@@ -158,11 +194,24 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	reply(req, view_still(view_of(req), VIEW_CLOSING));
 }
 
+/* Our own thread, which brings home what is left in caches for the lock, waits for the store only.
+ */
+static bool waits_for_save(fuse_req_t req)
+{
+	struct view *v = view_of(req);
+
+	return v->fsync_saves && fuse_req_ctx(req)->pid != atomic_load(&v->self);
+}
+
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	int fd = file_of(fi)->file.fd;
 	int r = view_still(view_of(req), VIEW_CLOSING);
 
+	if (r == 0 && waits_for_save(req)) {
+		fs_wait_durable(req, 0); /* every save syncs the store first */
+		return;
+	}
 	if (r == 0 && (datasync ? fdatasync(fd) : fsync(fd)) < 0)
 		r = -errno;
 	reply(req, r);
@@ -250,13 +299,15 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fu
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	dir_close(dir_of(fi));
-	reply(req, 0);
+	close_later(req, NULL, dir_of(fi));
 }
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	int r = view_still(view_of(req), VIEW_CLOSING);
 
-	reply(req, r < 0 ? r : dir_sync(dir_of(fi)));
+	if (r == 0 && waits_for_save(req))
+		fs_wait_durable(req, 0);
+	else
+		reply(req, r < 0 ? r : dir_sync(dir_of(fi)));
 }

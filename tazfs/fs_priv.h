@@ -36,6 +36,21 @@ bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h);
 /* fs_entry - what the kernel is told of a node; names are never cached */
 struct fuse_entry_param fs_entry(const struct node_entry *e);
 
+/*
+ * fs_wait_durable - answer the request when everything that was changed is in the sealed file
+ * @written: what a write is answered with; 0: an fsync
+ */
+void fs_wait_durable(fuse_req_t req, size_t written);
+
+/* Something that passes the gate. @run is called once, by whichever thread. */
+struct fs_later {
+	struct gate_item item;
+	void (*run)(struct view *v, struct fs_later *later); /* frees it */
+};
+
+/* fs_pass_gate - run it inside the gate: now, or when it opens. Does not wait. */
+void fs_pass_gate(struct view *v, struct fs_later *later);
+
 /* The operations on open files and directories (fs_file.c). */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

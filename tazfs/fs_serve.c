@@ -27,7 +27,7 @@ struct fs {
 };
 
 struct parked {
-	struct gate_item item;
+	struct fs_later later;
 	size_t size;
 	char mem[];
 };
@@ -100,12 +100,25 @@ static bool is_change(const void *mem, size_t size)
 	case FUSE_SETXATTR:
 	case FUSE_REMOVEXATTR:
 	case FUSE_FALLOCATE:
+	/* The last trace of a file that has no name any more: its blocks are freed. */
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
 		return true;
 	case FUSE_OPEN:
 		return size >= sizeof(*in) + sizeof(*open_in) && open_in->flags & O_TRUNC;
 	default:
 		return false;
 	}
+}
+
+static void run_parked(struct view *v, struct fs_later *later)
+{
+	struct parked *p = (struct parked *)((char *)later - offsetof(struct parked, later));
+	struct fuse_buf buf = { .mem = p->mem, .size = p->size };
+
+	fuse_session_process_buf(v->fs->se, &buf);
+	secret_wipe(p->mem, p->size);
+	free(p);
 }
 
 /* Keeps a copy of a change that found the gate closed. False: the gate is open by now. */
@@ -119,9 +132,10 @@ static bool park(struct fs *fs, const struct fuse_buf *buf)
 		usleep(10000);
 		return false;
 	}
+	p->later.run = run_parked;
 	p->size = buf->size;
 	memcpy(p->mem, buf->mem, buf->size);
-	parked = gate_park(&fs->view->gate, &p->item);
+	parked = gate_park(&fs->view->gate, &p->later.item);
 	if (!parked)
 		free(p);
 	else
@@ -142,19 +156,23 @@ static void process(struct fs *fs, const struct fuse_buf *buf)
 	gate_leave(&fs->view->gate);
 }
 
+void fs_pass_gate(struct view *v, struct fs_later *later)
+{
+	while (!gate_enter(&v->gate))
+		if (gate_park(&v->gate, &later->item))
+			return;
+	later->run(v, later);
+	gate_leave(&v->gate);
+}
+
 void fs_resume(struct fs *fs)
 {
 	struct gate_item *item;
 
 	gate_open(&fs->view->gate);
-	while ((item = gate_unpark(&fs->view->gate))) {
-		struct parked *p = (struct parked *)((char *)item - offsetof(struct parked, item));
-		struct fuse_buf buf = { .mem = p->mem, .size = p->size };
-
-		process(fs, &buf);
-		secret_wipe(p->mem, p->size);
-		free(p);
-	}
+	while ((item = gate_unpark(&fs->view->gate)))
+		fs_pass_gate(fs->view,
+			     (struct fs_later *)((char *)item - offsetof(struct fs_later, item)));
 }
 
 static void *worker(void *arg)

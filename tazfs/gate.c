@@ -29,6 +29,7 @@ bool gate_enter(struct gate *g)
 	pthread_mutex_lock(&g->lock);
 	in = !g->closed;
 	g->inside += in;
+	g->entered += in;
 	pthread_mutex_unlock(&g->lock);
 	return in;
 }
@@ -39,6 +40,21 @@ void gate_leave(struct gate *g)
 	if (--g->inside == 0)
 		pthread_cond_broadcast(&g->idle);
 	pthread_mutex_unlock(&g->lock);
+}
+
+uint64_t gate_mark(struct gate *g)
+{
+	uint64_t mark;
+
+	pthread_mutex_lock(&g->lock);
+	mark = g->inside ? 0 : g->entered + 1;
+	pthread_mutex_unlock(&g->lock);
+	return mark;
+}
+
+bool gate_quiet_since(struct gate *g, uint64_t mark)
+{
+	return mark && gate_mark(g) == mark;
 }
 
 bool gate_park(struct gate *g, struct gate_item *item)

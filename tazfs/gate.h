@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct gate_item { /* embedded in what is parked */
 	struct gate_item *next;
@@ -20,6 +21,7 @@ struct gate {
 	pthread_cond_t idle;
 	bool closed;
 	unsigned inside;
+	uint64_t entered; /* how many ever were */
 	struct gate_item *head, **tail;
 };
 
@@ -29,6 +31,13 @@ void gate_done(struct gate *g);
 /* gate_enter - Returns false when the gate is closed; otherwise gate_leave() must follow. */
 bool gate_enter(struct gate *g);
 void gate_leave(struct gate *g);
+
+/*
+ * gate_quiet_since - has nobody been inside since then?
+ * @mark: of gate_mark(), which is 0 when somebody was inside at that moment
+ */
+uint64_t gate_mark(struct gate *g);
+bool gate_quiet_since(struct gate *g, uint64_t mark);
 
 /* gate_park - leave @item until the gate opens. Returns false when it is open meanwhile. */
 bool gate_park(struct gate *g, struct gate_item *item);

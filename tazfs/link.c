@@ -10,17 +10,21 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
 #include "enclave/base/msg.h"
 #include "enclave/proto.h"
 #include "tazfs/fs.h"
 #include "tazfs/scrub.h"
 
 #define QUIESCE_MS 2000
+#define PRESYNCS   3
+#define PRESYNC_NS 10000000ULL
 
 union request {
 	uint32_t op;
 	struct view_plain plain;
 	struct view_session session;
+	struct view_synced synced;
 };
 
 static int answer(const struct view *v, uint32_t op, int err)
@@ -68,21 +72,64 @@ static int on_session_del(struct view *v, const union request *req, int *fd)
 	return 0;
 }
 
+/* Nearly all that ext4 has to write goes out while writers go on: a sync that took long has left
+ * time for much, and is done again. Returns the gate's mark before the last one. */
+static uint64_t sync_first(struct view *v)
+{
+	uint64_t mark = 0;
+
+	for (int i = 0; i < PRESYNCS; i++) {
+		uint64_t start = io_boottime_ns();
+
+		mark = gate_mark(&v->gate);
+		if (syncfs(v->rootfd) < 0)
+			return 0; /* the one that counts says why */
+		if (io_boottime_ns() - start < PRESYNC_NS || gate_quiet_since(&v->gate, mark))
+			break;
+	}
+	return mark;
+}
+
 static int on_quiesce(struct view *v, const union request *req, int *fd)
 {
-	int r = gate_close(&v->gate, QUIESCE_MS);
+	struct view_quiesced msg = { .op = VIEW_QUIESCED };
+	uint64_t mark = sync_first(v);
 
-	/* Only when nobody is inside: whoever comes later announces his change again. */
-	if (r == 0)
+	v->paused_ns = io_boottime_ns();
+	msg.err = gate_close(&v->gate, QUIESCE_MS);
+	if (msg.err == 0) {
+		/* Nobody is inside: whoever comes later announces his change again. In this order,
+		 * so that no fsync in between sees neither a change nor a save. */
+		msg.covers = durable_quiesced(&v->durable);
 		atomic_store(&v->dirty, false);
-	if (r == 0 && syncfs(v->rootfd) < 0)
-		r = -errno;
-	return answer(v, VIEW_QUIESCED, r);
+		/* Who waits for his own fsync changes nothing meanwhile: then all is out. */
+		if (!gate_quiet_since(&v->gate, mark) && syncfs(v->rootfd) < 0)
+			msg.err = -errno;
+	}
+	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }
 
 static int on_resume(struct view *v, const union request *req, int *fd)
 {
+	struct view_resumed msg = { .op = VIEW_RESUMED };
+
+	if (!v->paused_ns)
+		return 0;
+	msg.pause_us = (io_boottime_ns() - v->paused_ns) / 1000;
+	v->paused_ns = 0;
 	fs_resume(v->fs);
+	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+}
+
+static int on_synced(struct view *v, const union request *req, int *fd)
+{
+	fs_answer(durable_synced(&v->durable, req->synced.seq, req->synced.err, fs_ask, v));
+	return 0;
+}
+
+static int on_sync_hangs(struct view *v, const union request *req, int *fd)
+{
+	fs_answer(durable_hangs(&v->durable));
 	return 0;
 }
 
@@ -113,6 +160,8 @@ static const struct {
 	{ VIEW_RESUME, sizeof(struct view_plain), on_resume },
 	{ VIEW_ASK_IDLE, sizeof(struct view_plain), on_ask_idle },
 	{ VIEW_LOCK, sizeof(struct view_plain), on_lock },
+	{ VIEW_SYNCED, sizeof(struct view_synced), on_synced },
+	{ VIEW_SYNC_HANGS, sizeof(struct view_plain), on_sync_hangs },
 };
 
 static int dispatch(struct view *v, const union request *req, size_t size, int *fd)

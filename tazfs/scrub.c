@@ -169,6 +169,9 @@ int scrub(struct view *v, bool bring_home)
 
 	atomic_store(&v->phase, bring_home ? VIEW_CLOSING : VIEW_CLOSED);
 	fs_resume(v->fs);
+	/* Nobody is left who could tell them more; and in the kernel they hold their files' locks.
+	 */
+	fs_answer(durable_close(&v->durable));
 	if (bring_home)
 		bring_home_all(v);
 	atomic_store(&v->phase, VIEW_CLOSED);

@@ -33,6 +33,7 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper)
 	if (v->rootfd < 0)
 		return -errno;
 	gate_init(&v->gate);
+	durable_init(&v->durable);
 	v->last_ns = io_boottime_ns();
 	r = sessions_new(&v->sessions);
 	if (r == 0)

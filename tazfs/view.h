@@ -14,6 +14,7 @@
 
 #include "tazfs/caller.h"
 #include "tazfs/decide.h"
+#include "tazfs/durable.h"
 #include "tazfs/gate.h"
 #include "tazfs/node.h"
 #include "tazfs/session.h"
@@ -32,6 +33,7 @@ struct view {
 	struct sessions *sessions;
 	struct callers *callers;
 	struct gate gate;
+	struct durable durable;
 	struct fs *fs;
 	int rootfd;  /* the store */
 	int mountfd; /* our own mount, may be O_PATH; -EBADF with --source, where it would make the
@@ -39,10 +41,12 @@ struct view {
 	const char *mountpoint; /* then this leads there */
 	int keeper;		/* channel, -EBADF with --source */
 	bool everyone, strict;
+	bool fsync_saves;	  /* an fsync is answered when it is in the sealed file */
 	_Atomic int phase;	  /* enum view_phase */
 	_Atomic pid_t self;	  /* our thread that works on our own mount, while it does */
 	_Atomic uint64_t last_ns; /* CLOCK_BOOTTIME of the last allowed operation */
 	_Atomic bool dirty;	  /* the keeper knows of a change */
+	uint64_t paused_ns;	  /* CLOCK_BOOTTIME since when the gate is closed; 0: it is open */
 };
 
 /*

@@ -58,6 +58,22 @@ static void test_a_closed_gate_gives_back_in_order_what_was_parked(void **state)
 	assert_null(gate_unpark(&g));
 }
 
+static void test_a_gate_tells_whether_anybody_was_inside(void **state)
+{
+	uint64_t mark = gate_mark(&g);
+
+	assert_true(gate_quiet_since(&g, mark));
+	assert_true(gate_enter(&g));
+	assert_false(gate_quiet_since(&g, mark));
+	assert_false(gate_quiet_since(&g, gate_mark(&g))); /* somebody still is */
+	gate_leave(&g);
+	assert_false(gate_quiet_since(&g, mark));
+	assert_true(gate_quiet_since(&g, gate_mark(&g)));
+	assert_int_equal(gate_close(&g, 0), 0);
+	assert_false(gate_enter(&g));
+	assert_true(gate_quiet_since(&g, gate_mark(&g)));
+}
+
 static void *leave_later(void *arg)
 {
 	usleep(50000);
@@ -83,6 +99,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_an_open_gate_lets_everybody_in_and_parks_nobody),
 		T(test_a_closed_gate_gives_back_in_order_what_was_parked),
+		T(test_a_gate_tells_whether_anybody_was_inside),
 		T(test_closing_waits_for_those_inside_but_not_for_ever),
 	};
 

@@ -90,6 +90,11 @@ int privs_die_with_parent(pid_t parent)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
+int privs_lock_touched(void)
+{
+	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
+}
+
 int privs_lock_memory(void)
 {
 	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? -errno : 0;

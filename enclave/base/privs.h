@@ -48,4 +48,8 @@ int privs_die_with_parent(pid_t parent);
  */
 int privs_lock_memory(void);
 
+/* privs_lock_touched - the same, but a page counts only once it is touched: for a process that maps
+ * far more than it needs. Source: mlock2(2) MCL_ONFAULT. */
+int privs_lock_touched(void);
+
 #endif

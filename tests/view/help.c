@@ -56,8 +56,8 @@ static int make_mount(int fusefd, const char *at)
 
 static void start_view(struct view_fixture *f, int how, int channel, int root)
 {
-	char *argv[] = { "tazfs", "view",     "--uid",	"64001", "--gid",
-			 "64001", "--memory", "cached", NULL };
+	char *argv[] = { "tazfs",    "view",   "--uid",	  "64001", "--gid", "64001",
+			 "--memory", "cached", "--fsync", "store", NULL };
 	const struct run_fd fds[] = {
 		{ STDERR_FILENO, STDERR_FILENO }, { channel, VIEW_FD_KEEPER },
 		{ root, VIEW_FD_ROOT },		  { f->fusefd, VIEW_FD_FUSE },
@@ -66,6 +66,8 @@ static void start_view(struct view_fixture *f, int how, int channel, int root)
 
 	if (how & STRICT)
 		argv[7] = "strict";
+	if (how & FSYNC_SAVES)
+		argv[9] = "save";
 	assert_non_null(getenv("TAZFS"));
 	assert_int_equal(run_start(getenv("TAZFS"), argv, NULL, fds, 5, &f->view), 0);
 }

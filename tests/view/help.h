@@ -22,7 +22,7 @@ struct view_fixture {
 	pid_t view;
 };
 
-enum how { CACHED = 0, STRICT = 1, NO_SESSION = 2, IN_RAM = 4 };
+enum how { CACHED = 0, STRICT = 1, NO_SESSION = 2, IN_RAM = 4, FSYNC_SAVES = 8 };
 
 /* fixture_start - mount a view; fails the test when it cannot. @how: enum how, or'ed */
 void fixture_start(struct view_fixture *f, int how);

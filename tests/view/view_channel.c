@@ -72,6 +72,7 @@ static void test_a_change_after_quiet_is_announced_again(void **state)
 	fixture_send(&f, VIEW_QUIESCE);
 	assert_int_equal(fixture_wait(&f, VIEW_QUIESCED), 0);
 	fixture_send(&f, VIEW_RESUME);
+	fixture_wait(&f, VIEW_RESUMED);
 	assert_false(has_message(100));
 	assert_int_equal(as(MEMBER, write_one, NULL), 0);
 	fixture_wait(&f, VIEW_DIRTY);
