@@ -17,7 +17,7 @@
 #define DIR_INCOMING PLACE_OWN "/incoming"
 #define LOCK	     "pull.lock"
 #define FREE_MIN     (64UL << 10) /* less than this free: a write may have failed */
-#define QUIET_TRIES  40
+#define QUIET_TRIES  60
 #define QUIET_NS     50000000L
 
 int incoming_lock(int root, bool wait)

@@ -101,7 +101,9 @@ static void test_a_command_without_end_is_killed_with_its_children(void **state)
 		"#!/bin/sh\ntrap '' TERM\necho half\nsleep 98765 &\nwhile :; do sleep 1; done\n");
 	assert_int_equal(pull_confirmed(1), -ETIMEDOUT);
 	assert_untouched();
-	snprintf(cmd, sizeof(cmd), "sleep 0.2; ! pgrep -f '^sleep 98765'");
+	snprintf(
+		cmd, sizeof(cmd),
+		"for i in $(seq 100); do pgrep -f '^sleep 98765' || exit 0; sleep 0.1; done; exit 1");
 	assert_int_equal(system(cmd), 0);
 }
 
@@ -113,7 +115,8 @@ static void test_what_it_left_behind_cannot_write_on(void **state)
 	assert_string_equal(contents("token"), "all\n");
 	/* of a session of its own: it still holds the output */
 	put(dir, "secrets/token", "old", 0600);
-	declare_script("#!/bin/sh\necho all\nsetsid sleep 4 &\nsleep 0.3\nexit 0\n");
+	declare_script("#!/bin/sh\necho all\nsetsid sh -c 'touch left; exec sleep 8' &\n"
+		       "until [ -e left ]; do sleep 0.05; done\nexit 0\n");
 	assert_int_equal(pull_confirmed(0), -ETXTBSY);
 	assert_untouched();
 	/* one that let go of it may live */
@@ -123,15 +126,19 @@ static void test_what_it_left_behind_cannot_write_on(void **state)
 
 static void test_a_signal_ends_it_in_order(void **state)
 {
-	pid_t pid = fork();
+	char started[150];
 	int status;
+	pid_t pid;
 
-	declare_script("#!/bin/sh\necho half\nsleep 60\n");
+	declare_script("#!/bin/sh\necho half\ntouch started\nsleep 60\n");
+	pid = fork();
 	if (!pid) {
 		watch = command_watch();
 		_exit(pull_confirmed(0) == -ECANCELED && res.signal == SIGTERM ? 42 : 1);
 	}
-	usleep(500000);
+	snprintf(started, sizeof(started), "%s/started", space);
+	for (int i = 0; i < 600 && access(started, F_OK) < 0; i++)
+		usleep(50000);
 	kill(pid, SIGTERM);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
@@ -145,7 +152,7 @@ static void test_a_killed_pull_leaves_the_old_file_and_no_rest(void **state)
 	int swept = 0;
 
 	declare_script(
-		"#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.02; done\nexit 1\n");
+		"#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.1; done\nexit 1\n");
 	for (int i = 0; i < 10; i++) {
 		pid_t pid = fork();
 		int status, n;
@@ -154,7 +161,9 @@ static void test_a_killed_pull_leaves_the_old_file_and_no_rest(void **state)
 			pull_confirmed(0);
 			_exit(0);
 		}
-		usleep(20000 * i);
+		for (int tries = 0; tries < 600 && !incoming_left(); tries++)
+			usleep(10000);
+		usleep(10000 * i);
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		assert_string_equal(contents("token"), "old");
