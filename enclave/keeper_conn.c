@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -19,6 +20,7 @@
 
 /* The owner's processes, outsiders among them, must not be able to crowd out root's lock. */
 #define CONNS_FOR_ROOT 8
+#define EXPECT_NS      (60 * 1000000000ULL) /* a passphrase takes a slow machine a quarter of it */
 
 bool vault_is_there(const struct keeper *k)
 {
@@ -34,6 +36,44 @@ void conn_drop_worker(struct keeper *k, struct conn *c)
 		k->opener_pid = c->worker_pid;
 	c->worker_pid = 0;
 	keeper_unwatch(k, &c->worker);
+	conn_expect_end(k, c);
+}
+
+static void on_bound(struct keeper *k, struct source *s)
+{
+	struct conn *c = (struct conn *)((char *)s - offsetof(struct conn, bound));
+
+	conn_expect_end(k, c);
+	if (c->worker.fd >= 0) {
+		log_warn("a worker does not answer: killing it");
+		if (c->worker_pid > 0)
+			kill(c->worker_pid, SIGKILL);
+		/* One that hangs in the kernel does not die of it; its end is seen here anyway. */
+		shutdown(c->worker.fd, SHUT_RDWR);
+	} else if (c->state == CONN_ADMITTING) {
+		log_warn("the view takes no new session: killing it");
+		view_kill(k);
+	}
+}
+
+void conn_expect(struct keeper *k, struct conn *c)
+{
+	autoclose int fd = -EBADF;
+
+	if (c->bound.fd < 0) {
+		fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (fd < 0 || keeper_watch(k, &c->bound, fd, on_bound) < 0) {
+			log_warn("no timer for a worker: it has no bound");
+			return;
+		}
+		take_fd(&fd);
+	}
+	keeper_arm(&c->bound, EXPECT_NS);
+}
+
+void conn_expect_end(struct keeper *k, struct conn *c)
+{
+	keeper_unwatch(k, &c->bound);
 }
 
 void conn_send(struct conn *c, const void *msg, size_t size)
@@ -266,6 +306,7 @@ static void on_connect(struct keeper *k, struct source *s)
 			    .pidfd = take_fd(&pidfd),
 			    .src.fd = -EBADF,
 			    .worker.fd = -EBADF,
+			    .bound.fd = -EBADF,
 			    .leader.pidfd = -EBADF };
 	if (keeper_watch(k, &c->src, fd, on_conn) < 0)
 		c->used = false;

@@ -80,6 +80,7 @@ static int send_job(struct keeper *k, struct conn *c)
 	job->op = WORKER_KEY;
 	job->in_dir = k->image < 0;
 	strcpy(job->name, k->vault_name);
+	conn_expect(k, c);
 	return msg_send(c->worker.fd, job, sizeof(*job), job->in_dir ? &k->vault_dir : &k->image,
 			1);
 }
@@ -96,6 +97,7 @@ static void on_asked(struct keeper *k, struct conn *c, const struct worker_ask *
 	}
 	memcpy(to.public_key, ask->public_key, sizeof(to.public_key));
 	c->state = CONN_KEY_PROMPT;
+	conn_expect_end(k, c);
 	conn_send(c, &to, sizeof(to));
 }
 
@@ -157,6 +159,7 @@ static int start(struct keeper *k, struct conn *c, const struct req_key *req)
 		return r;
 	take_fd(&sock);
 	c->state = CONN_KEY_ASKING;
+	conn_expect(k, c);
 	return 0;
 }
 

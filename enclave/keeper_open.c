@@ -54,6 +54,8 @@ static void admit(struct keeper *k, struct conn *c)
 	c->state = CONN_ADMITTING;
 	if (r < 0)
 		conn_answer(k, c, r, WHY_BUSY);
+	else
+		conn_expect(k, c);
 }
 
 /* What the worker that opened the vault hands over. */
@@ -115,6 +117,7 @@ static void on_worker(struct keeper *k, struct source *s)
 
 		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
 		c->state = CONN_PROMPT;
+		conn_expect_end(k, c);
 		conn_send(c, &to, sizeof(to));
 		return;
 	}
@@ -147,6 +150,7 @@ static int send_job(struct keeper *k, struct conn *c, uint32_t op, const int *fd
 	strcpy(job.dm_name, k->dm_name);
 	memcpy(job.box, c->sealed.box, c->sealed.len);
 	c->state = CONN_WORKING;
+	conn_expect(k, c);
 	return msg_send(c->worker.fd, &job, sizeof(job), fds, n_fds);
 }
 
@@ -333,6 +337,7 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 		return;
 	}
 	c->state = CONN_ASKING;
+	conn_expect(k, c);
 }
 
 void open_go_on(struct keeper *k, struct conn *c, const void *msg, int fd)

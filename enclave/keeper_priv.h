@@ -75,6 +75,7 @@ enum conn_state {
 struct conn {
 	struct source src;
 	struct source worker; /* its unlock worker's socket */
+	struct source bound;  /* conn_expect() */
 	pid_t worker_pid;
 	bool used;
 	enum conn_state state;
@@ -223,6 +224,10 @@ bool conns_save_next(struct keeper *k); /* those who came too late for that one;
 void conn_send(struct conn *c, const void *msg, size_t size);
 void conn_answer(struct keeper *k, struct conn *c, int err, enum proto_why why);
 void conn_drop_worker(struct keeper *k, struct conn *c);
+/* The worker, or the view that is told of the session, must answer within EXPECT_NS, or it is
+ * killed: a stopped process or a disk that hangs must not make somebody wait for ever. */
+void conn_expect(struct keeper *k, struct conn *c);
+void conn_expect_end(struct keeper *k, struct conn *c);
 bool conn_is_entering(const struct conn *c);
 bool vault_is_there(const struct keeper *k); /* the sealed file */
 
