@@ -57,6 +57,7 @@ static void print_json(const struct res_lock *res)
 
 	add(o, "locked", json_object_new_boolean(1));
 	add(o, "saved", json_object_new_boolean(res->err == 0));
+	add(o, "conflict", json_object_new_boolean(res->err == 0 && res->why == WHY_CONFLICT));
 	for (int i = CHECK_MAPPING; i < PROTO_CHECKS; i++) {
 		char name[32];
 
@@ -146,6 +147,8 @@ static int run(int argc, char *argv[])
 		print(&res);
 	if (res.err < 0)
 		opening_say(res.err, res.why, "lock");
+	else if (res.why == WHY_CONFLICT)
+		opening_say_conflict("lock");
 	return res.err < 0 ? CMD_FAILED : CMD_DONE;
 }
 

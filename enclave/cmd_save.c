@@ -16,6 +16,10 @@ static int run(int argc, char *argv[])
 		opening_say(r, res.why, "save");
 		return CMD_FAILED;
 	}
+	if (res.why == WHY_CONFLICT) {
+		opening_say_conflict("save");
+		return CMD_FAILED;
+	}
 	printf("saved: generation %llu\n", (unsigned long long)res.generation);
 	return CMD_DONE;
 }
@@ -30,6 +34,7 @@ const struct cmd cmd_save = {
 		"\n"
 		"Example:  enclave save\n"
 		"\n"
-		"Exit codes: 0 durable; 1 not (the old file is untouched); 2 usage.\n",
+		"Exit codes: 0 durable; 1 not (the old file is untouched), or not there: somebody else\n"
+		"has written the sealed file, and what is in RAM is durable beside it; 2 usage.\n",
 	.run = run,
 };

@@ -39,8 +39,10 @@ void atrest_opened(struct keeper *k, bool from_ram)
 		note(k);
 }
 
-void atrest_saved(struct keeper *k)
+void atrest_saved(struct keeper *k, bool unchanged)
 {
+	if (!unchanged)
+		k->rest.kept = true;
 	/* The other one's file is the vault; ours beside it must not make that one look old. */
 	if (!k->rest.conflict[0])
 		note(k);
@@ -67,9 +69,22 @@ bool atrest_conflict(struct keeper *k)
 	return true;
 }
 
-const char *atrest_save_name(const struct keeper *k)
+void atrest_save_as(const struct keeper *k, char name[HISTORY_NAME_MAX], uint32_t *ret_keep,
+		    uint32_t *ret_kept)
 {
-	return k->rest.conflict[0] ? k->rest.conflict : k->vault_name;
+	bool beside = k->rest.conflict[0];
+
+	strcpy(name, beside ? k->rest.conflict : k->vault_name);
+	*ret_keep = k->cfg->keep;
+	*ret_kept = beside || k->rest.kept; /* beside the vault nothing is kept, and nothing goes */
+}
+
+enum proto_why atrest_told(struct keeper *k, int err)
+{
+	if (err < 0 || !k->rest.conflict[0] || k->rest.told)
+		return WHY_NONE;
+	k->rest.told = k->state == LS_LOCKED;
+	return WHY_CONFLICT;
 }
 
 /* --- the list
@@ -130,6 +145,7 @@ static void on_result(struct keeper *k, struct conn *c, const struct worker_resu
 	wait_verdict(k, c, res->err, res->why);
 	if (res->err == 0) {
 		k->origin = res->origin;
+		k->rest = (struct atrest_rest){ .seen = k->rest.seen };
 		note(k);
 		log_info("%s is restored, as generation %llu", c->source,
 			 (unsigned long long)k->origin.generation);

@@ -140,6 +140,8 @@ struct mount_at {
 struct atrest_rest {
 	struct atrest_seen seen;
 	char conflict[HISTORY_NAME_MAX]; /* the image goes there, "" when it goes to the vault */
+	bool kept; /* what was found at the unlock has a second name, or gave way to a save */
+	bool told; /* a lock has said that it went beside the vault */
 };
 
 struct keeper {
@@ -278,12 +280,16 @@ void leader_done(struct leader *leader);
 
 /* --- keeper_atrest.c */
 void atrest_opened(struct keeper *k, bool from_ram); /* k->origin is that of what was opened */
-void atrest_saved(struct keeper *k);		     /* k->origin is that of what was saved */
+void atrest_saved(struct keeper *k, bool unchanged); /* k->origin is that of what was saved */
 /* Somebody else has written the sealed file: from now on we save beside it. False: we do already.
  */
 bool atrest_conflict(struct keeper *k);
-const char *atrest_save_name(const struct keeper *k); /* of the file that a save writes */
-bool atrest_is_restoring(const struct keeper *k);     /* nothing may be opened meanwhile */
+/* Where a save goes, how many states stay, and whether there is nothing to keep before it */
+void atrest_save_as(const struct keeper *k, char name[HISTORY_NAME_MAX], uint32_t *ret_keep,
+		    uint32_t *ret_kept);
+/* WHY_CONFLICT for who is told of a save that went beside the vault; a lock says it once */
+enum proto_why atrest_told(struct keeper *k, int err);
+bool atrest_is_restoring(const struct keeper *k); /* nothing may be opened meanwhile */
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_HISTORY */
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_RESTORE */
 void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd);

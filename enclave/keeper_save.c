@@ -225,7 +225,7 @@ static void on_done(struct keeper *k, const struct saver_said *said)
 	if (said->err == 0) {
 		k->origin = said->origin;
 		k->save.next_origin = (struct seal_origin){ 0 };
-		atrest_saved(k);
+		atrest_saved(k, said->unchanged);
 	}
 	k->save.last = *said;
 	if (said->err == -ESTALE && save_beside(k))
@@ -308,7 +308,7 @@ static int start_saver(struct keeper *k)
 	r = worker_start("save", &k->save.pid, &sock);
 	if (r < 0)
 		return r;
-	snprintf(job.name, sizeof(job.name), "%s", atrest_save_name(k));
+	atrest_save_as(k, job.name, &job.keep, &job.kept);
 	r = msg_send(sock, &job, sizeof(job), fds, 3);
 	/* A saver that does not read must not hold up the keeper. */
 	if (r == 0 && fcntl(sock, F_SETFL, O_NONBLOCK) < 0)

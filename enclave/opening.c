@@ -56,6 +56,22 @@ static void explain(int err, const struct res_done *no, char *buf, size_t size)
 		snprintf(buf, size, "%s", text ? text : prompt_why(err));
 }
 
+void opening_say_conflict(const char *what)
+{
+	struct res_status s;
+
+	if (client_status(&s) < 0 || !*s.conflict) {
+		log_error("%s: %s", what, client_why(WHY_CONFLICT));
+		return;
+	}
+	log_error(
+		"%s: somebody else has written the sealed file since it was opened here. That file "
+		"is left as it is, and the next unlock opens it; this session is saved beside it, "
+		"as %s. 'enclave history' shows both; 'enclave restore %s' makes this one current, "
+		"and keeps the other",
+		what, s.conflict, s.conflict);
+}
+
 int opening_exit_code(int err)
 {
 	switch (err) {

@@ -52,6 +52,10 @@ int opening_show(const char *dir);
  */
 int opening_exit_code(int err);
 
+/* opening_say_conflict - the save went beside the vault, because another one's file is there: which
+ * file is whose, and how to go on */
+void opening_say_conflict(const char *what);
+
 /* opening_say - log a failed request to the keeper in words for a person. Returns @err. */
 int opening_say(int err, unsigned why, const char *what);
 

@@ -3,6 +3,9 @@
  *
  * "enclave worker save" gets SAVER_START and then does one step after the other, as the keeper asks
  * (sealer.h). It holds the ciphertext, the vault's directory and the seal key, never a volume key.
+ * Before the file that was found at the unlock gives way for the first time, it is kept under a
+ * second name (history.h), and the kept ones that are too many go after it.
+ *
  * What it touches is locked in memory; it is never dumped; it dies with the keeper. When the
  * keeper closes the socket it removes its spare file and ends.
  *
@@ -34,7 +37,9 @@ enum saver_op {
 
 struct saver_start {
 	uint32_t op;
-	char name[NAME_MAX + 1];      /* of the sealed file */
+	char name[NAME_MAX + 1];      /* of the sealed file, or of a conflict's */
+	uint32_t keep;		      /* how many earlier states stay beside it */
+	uint32_t kept;		      /* 1: what was found at the unlock is kept already */
 	struct seal_origin origin[2]; /* as sealer_new() */
 };
 

@@ -63,6 +63,8 @@ static int leave(int status)
 
 	if (status < 0)
 		return CMD_FAILED;
+	if (r == 0 && res.why == WHY_CONFLICT)
+		opening_say_conflict("leave");
 	if (r == 0 || r == -ESRCH)
 		return status; /* -ESRCH: it was locked before, and leads no session any more */
 	opening_say(r, res.why, "leave");

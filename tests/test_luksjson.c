@@ -111,6 +111,8 @@ static void test_what_weakens_costs_too_much_or_asks_for_more_is_refused(void **
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		if (check(wrong[i].from, wrong[i].to) != -EKEYREJECTED)
 			fail_msg("accepted: %s", wrong[i].to);
+	print_message("# edits of the header's JSON that were refused: %zu of %zu\n",
+		      sizeof(wrong) / sizeof(*wrong), sizeof(wrong) / sizeof(*wrong));
 }
 
 static void test_an_empty_or_foreign_text_is_refused(void **state)
