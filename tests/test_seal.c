@@ -177,6 +177,56 @@ static void test_a_flipped_bit_anywhere_is_found(void **state)
 	}
 }
 
+/* Every checksum of the file made right again, as who has not the key can. */
+static void make_sums_right(struct fixture *f, const struct seal_footer *was)
+{
+	autoclose int fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+	uint8_t guess[SEAL_KEY_BYTES] = { 0 };
+	struct seal_footer footer = *was;
+	struct fixture file = { .image = fd }; /* hash_of() reads what is in the file */
+
+	seal_mac(&footer, guess, IMAGE / SEAL_CHUNK_BYTES, hash_of, &file);
+	assert_int_equal(pwrite(fd, &footer, sizeof(footer), IMAGE), sizeof(footer));
+}
+
+static void put_footer(struct fixture *f, const struct seal_footer *footer)
+{
+	autoclose int fd = openat(f->dir, NAME, O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, footer, sizeof(*footer), IMAGE), sizeof(*footer));
+}
+
+/* ATTACKS A8; 37 and the number of sectors have no common factor: no sector comes twice. */
+static void test_a_bit_flipped_in_each_of_200_sectors_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct seal_footer footer;
+	int damaged = 0, tampered = 0;
+
+	save(f);
+	{
+		autoclose int fd = openat(f->dir, NAME, O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(seal_read_footer(fd, &footer), 0);
+	}
+	for (off_t i = 0; i < 200; i++) {
+		off_t at = (i * 37) % (IMAGE / 4096) * 4096 + (i * 1021) % 4096;
+
+		flip(f, at);
+		damaged += load(f, f->key) == -EBADMSG;
+		make_sums_right(f, &footer);
+		tampered += load(f, f->key) == -EACCES;
+		flip(f, at);
+		put_footer(f, &footer);
+	}
+	assert_int_equal(load(f, f->key), 0);
+	assert_int_equal(damaged, 200);
+	assert_int_equal(tampered, 200);
+	print_message("# a bit flipped in each of 200 sectors: %d refused as damaged; with every "
+		      "checksum made right: %d refused as tampered with\n",
+		      damaged, tampered);
+}
+
 static void test_a_flipped_bit_in_any_byte_of_the_footer_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +342,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_another_key_does_not_verify, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_change_with_right_checksums_is_found_by_the_mac, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_bit_flipped_in_each_of_200_sectors_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_flipped_bit_anywhere_is_found, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
