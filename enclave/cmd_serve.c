@@ -14,6 +14,14 @@
 #define SIZE_MAX_VAULT (64ULL << 30)
 #define KEEP_MAX       50
 
+static int check_memory(const char *text)
+{
+	if (!strcmp(text, "cached") || !strcmp(text, "strict"))
+		return 0;
+	log_error("--memory takes cached or strict, not '%s'", text);
+	return -EINVAL;
+}
+
 /* The instance is part of names in the kernel that everyone on the host sees. */
 static int check_instance(const char *text)
 {
@@ -94,6 +102,7 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 						 { "tazfs", required_argument, NULL, 't' },
 						 { "keep", required_argument, NULL, 'k' },
 						 { "seen", required_argument, NULL, 'e' },
+						 { "memory", required_argument, NULL, 'm' },
 						 { 0 } };
 	int c, r = 0;
 
@@ -133,6 +142,10 @@ static int parse(int argc, char *argv[], struct keeper_config *cfg)
 		case 'e':
 			r = parse_seen(optarg, &cfg->seen);
 			break;
+		case 'm':
+			cfg->memory = optarg;
+			r = check_memory(optarg);
+			break;
 		default:
 			r = -EINVAL;
 		}
@@ -152,6 +165,7 @@ static int run(int argc, char *argv[])
 		.idle_sec = 15 * 60,
 		.settle_sec = 2,
 		.keep = 3,
+		.memory = "cached",
 	};
 	struct session_user user;
 	int r;
@@ -190,6 +204,8 @@ const struct cmd cmd_serve = {
 		"  --durability HOW fsync: an fsync is answered when it is in the sealed file (default);\n"
 		"                   settle: after --settle; lock: at the lock and by 'enclave save'\n"
 		"  --tazfs FILE     the view's program (/usr/bin/tazfs)\n"
+		"  --memory MODE    cached: the kernel caches contents, a lock overwrites them;\n"
+		"                   strict: it caches nothing but private maps (cached)\n"
 		"\n"
 		"SIGTERM locks, saves, and ends. It is started by 'tazlaunch up'.\n"
 		"\n"

@@ -184,6 +184,16 @@ int dm_replace(const char *name, const char *target)
 	return r < 0 ? r : swap_unflushed(name);
 }
 
+int dm_replace_still(const char *name, const char *target)
+{
+	struct dm_look now;
+	int r = dm_look(name, &now);
+
+	if (r < 0)
+		return r;
+	return now.sectors ? dm_load(name, now.sectors, target, "") : -ENODATA;
+}
+
 int dm_resume(const char *name)
 {
 	return simple(DM_DEVICE_RESUME, name, true, NULL);

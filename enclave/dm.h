@@ -48,6 +48,15 @@ int dm_load(const char *name, uint64_t sectors, const char *target, const char *
  */
 int dm_replace(const char *name, const char *target);
 
+/*
+ * dm_replace_still - the same, but the file system on it is made to hold still first
+ *
+ * So what lies below the old table is as after an unmount, with an empty journal. Waits for every
+ * write that is under way there: only in a process that can be left behind. One call into the
+ * kernel does it, so that nothing stays suspended when that process is killed.
+ */
+int dm_replace_still(const char *name, const char *target);
+
 struct dm_look {
 	dev_t dev;
 	unsigned open_count; /* block devices, mounts and descriptors that use it */

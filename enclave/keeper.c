@@ -366,7 +366,8 @@ int keeper_run(const struct keeper_config *cfg)
 	autofree struct keeper *k = calloc(1, sizeof(*k));
 	struct source *sources[] = { &k->listen,     &k->signals,      &k->step_timer,
 				     &k->idle_timer, &k->settle_timer, &k->view_pidfd,
-				     &k->view,	     &k->save.saver,   &k->save.watch };
+				     &k->view,	     &k->save.saver,   &k->save.watch,
+				     &k->hollow };
 	int r;
 
 	if (!k)

@@ -35,6 +35,7 @@ struct keeper_config {
 	unsigned keep;		 /* how many earlier states of the sealed file stay */
 	struct atrest_seen seen; /* the newest state that this host knows of */
 	enum durability durability;
+	const char *memory; /* the view's --memory: "cached" or "strict" */
 };
 
 /*

@@ -7,6 +7,7 @@
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
+ *	keeper_hollow.c	the key goes before the view does, so that the view can clear ext4's cache
  *	keeper_save.c	when and how the ciphertext goes to disk
  *	keeper_atrest.c	what this host has seen, the kept states, a second writer
  */
@@ -170,6 +171,7 @@ struct keeper {
 	/* The view. */
 	pid_t view_pid;
 	struct source view_pidfd, view;
+	struct source hollow; /* the child that takes the key away while the view still lives */
 	int root; /* the decrypted root, between the worker's hand and the view's, otherwise -EBADF
 		   */
 	struct mount_at mounts[KEEPER_MOUNTS];
@@ -293,6 +295,10 @@ bool atrest_is_restoring(const struct keeper *k); /* nothing may be opened meanw
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_HISTORY */
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_RESTORE */
 void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd);
+
+/* --- keeper_hollow.c */
+void hollow_start(struct keeper *k); /* VIEW_HOLLOW */
+void hollow_forget(struct keeper *k);
 
 /* --- keeper_save.c */
 int save_request(struct keeper *k);  /* while unlocked; 0 when one is under way now */

@@ -50,6 +50,7 @@ static size_t message_size(uint32_t op)
 	switch (op) {
 	case VIEW_READY:
 	case VIEW_DIRTY:
+	case VIEW_HOLLOW:
 	case VIEW_LOCKED:
 		return sizeof(struct view_plain);
 	case VIEW_QUIESCED:
@@ -110,6 +111,9 @@ static bool take_message(struct keeper *k, int flags)
 	case VIEW_IDLE:
 		on_idle_reply(k, m.idle.last_ns);
 		break;
+	case VIEW_HOLLOW:
+		hollow_start(k);
+		break;
 	default: /* VIEW_LOCKED: its end is what counts */
 		break;
 	}
@@ -140,9 +144,9 @@ static int spawn(struct keeper *k, int theirs, int fuse_fd)
 {
 	char *fsync = k->cfg->durability == DURABILITY_FSYNC ? "save" : "store";
 	char uid[16], gid[16];
-	char *const argv[] = {
-		"tazfs", "view", "--uid", uid, "--gid", gid, "--fsync", fsync, NULL
-	};
+	char *const argv[] = { "tazfs", "view",	   "--uid", uid,	"--gid",
+			       gid,	"--fsync", fsync,   "--memory", (char *)k->cfg->memory,
+			       NULL };
 	const struct run_fd fds[] = { { STDERR_FILENO, STDERR_FILENO },
 				      { theirs, VIEW_FD_KEEPER },
 				      { k->root, VIEW_FD_ROOT },
@@ -224,6 +228,7 @@ void view_ask_lock(struct keeper *k)
 void view_forget(struct keeper *k)
 {
 	keeper_unwatch(k, &k->view);
+	hollow_forget(k);
 	fd_close(&k->root);
 	fd_close(&k->fuse_mount);
 	k->fuse_attached = false;

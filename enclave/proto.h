@@ -261,15 +261,19 @@ enum view_op {
 	VIEW_SYNCED, /* struct view_synced: how a save, or a VIEW_SYNC, went; no answer */
 	VIEW_SYNC_HANGS, /* the disk does not answer: who waits may be interrupted; no answer */
 
+	VIEW_HOLLOWED, /* struct view_plain; err: the store's device could not be replaced */
+
 	/* view to keeper */
 	VIEW_READY = 300,   /* it answers requests now */
 	VIEW_SESSION_ADDED, /* struct view_session */
 	VIEW_DIRTY,	    /* first change since READY, or since the last QUIESCED */
 	VIEW_QUIESCED,	    /* struct view_quiesced */
 	VIEW_IDLE,	    /* struct view_idle */
-	VIEW_LOCKED,	    /* everything is scrubbed and revoked; it is about to end */
-	VIEW_SYNC,	    /* struct view_sync: fsyncs wait for a save; answer: VIEW_SYNCED */
-	VIEW_RESUMED,	    /* struct view_resumed: writers go on */
+	VIEW_HOLLOW,  /* while locking, once: the store is synced, take the key away and let the
+			 store read as zeros; answer: VIEW_HOLLOWED */
+	VIEW_LOCKED,  /* everything is scrubbed and revoked; it is about to end */
+	VIEW_SYNC,    /* struct view_sync: fsyncs wait for a save; answer: VIEW_SYNCED */
+	VIEW_RESUMED, /* struct view_resumed: writers go on */
 };
 
 struct view_plain {

@@ -15,7 +15,7 @@
 #define KEEPER "/usr/bin/enclave"
 
 struct init {
-	const char *instance, *vault_size, *idle, *durability, *agent, *keep, *seen;
+	const char *instance, *vault_size, *idle, *durability, *memory, *agent, *keep, *seen;
 };
 
 static const struct option_row {
@@ -26,6 +26,7 @@ static const struct option_row {
 	{ "--vault-size", offsetof(struct init, vault_size) },
 	{ "--idle", offsetof(struct init, idle) },
 	{ "--durability", offsetof(struct init, durability) },
+	{ "--memory", offsetof(struct init, memory) },
 	{ "--agent", offsetof(struct init, agent) },
 	{ "--keep", offsetof(struct init, keep) },
 	{ "--seen", offsetof(struct init, seen) },
@@ -115,6 +116,7 @@ static int exec_keeper(const struct init *in)
 		"--keep",	in->keep,
 		"--seen",	in->seen,
 		"--durability", in->durability,
+		"--memory",	in->memory,
 		NULL,
 	};
 	static char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
@@ -168,12 +170,12 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_init = {
 	.name = "init",
-	.args = "--instance ID --vault-size BYTES --idle SEC --durability HOW --keep N --seen GENERATION[:VAULT]\n"
+	.args = "--instance ID --vault-size BYTES --idle SEC --durability HOW --memory MODE --keep N --seen GENERATION[:VAULT]\n"
 		"         --agent unix:PATH|virtio",
 	.help = "the workshop's first process: device nodes, agent, then the keeper",
 	.details =
 		"Example:  tazlaunch init --instance default-1a2b3c4d --vault-size 268435456 \\\n"
-		"            --idle 900 --durability fsync --keep 3 --seen 0 --agent unix:/run/taz-host/agent.sock\n"
+		"            --idle 900 --durability fsync --memory cached --keep 3 --seen 0 --agent unix:/run/taz-host/agent.sock\n"
 		"\n"
 		"Exit codes: 1 the nodes, the agent or the keeper could not be started; 2 usage.\n",
 	.internal = true,

@@ -23,6 +23,7 @@ struct workshop {
 	unsigned keep;		  /* how many earlier states of the vault */
 	uint64_t seen_generation; /* the newest that this host knows of (seen.h); 0: none */
 	const char *seen_vault;	  /* of which vault; "" with 0 */
+	const char *view_memory;  /* "cached" or "strict" */
 };
 
 struct engine {

@@ -30,7 +30,7 @@
 
 static void load_modules(void)
 {
-	static const char *const modules[] = { "loop", "dm_mod", "dm_crypt", "fuse" };
+	static const char *const modules[] = { "loop", "dm_mod", "dm_crypt", "dm_zero", "fuse" };
 	static const char *const paths[] = { "/usr/sbin/modprobe", "/sbin/modprobe" };
 	const char *path = access(paths[0], X_OK) == 0 ? paths[0] : paths[1];
 
@@ -274,7 +274,8 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "init", NULL);
 	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
 	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
-	add(l, "--idle", l->idle_sec, "--durability", w->durability, NULL);
+	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,
+	    NULL);
 	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
 	return 0;
 }

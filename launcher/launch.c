@@ -99,6 +99,7 @@ static struct workshop describe(const struct launch *l)
 		.seen_generation = l->seen.generation,
 		.seen_vault = l->seen.vault,
 		.durability = l->o.durability,
+		.view_memory = l->o.view_memory,
 	};
 }
 

@@ -56,6 +56,14 @@ static int set_durability(struct opts *o, const char *v)
 	return 0;
 }
 
+static int set_view_memory(struct opts *o, const char *v)
+{
+	if (strcmp(v, "cached") && strcmp(v, "strict"))
+		return -EINVAL;
+	o->view_memory = v;
+	return 0;
+}
+
 static int set_passphrase_fd(struct opts *o, const char *v)
 {
 	long long fd;
@@ -118,6 +126,7 @@ static const struct opt {
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
 	{ "--durability", OPT_DURABILITY, set_durability, "fsync, settle or lock" },
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
+	{ "--view-memory", OPT_VIEW_MEMORY, set_view_memory, "cached or strict" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },
 	{ "--create", OPT_CREATE, set_create, NULL },
@@ -137,6 +146,7 @@ void opts_init(struct opts *o)
 		.idle_sec = 15 * 60,
 		.keep = 3,
 		.durability = "fsync",
+		.view_memory = "cached",
 		.passphrase_fd = -EBADF,
 	};
 }

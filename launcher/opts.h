@@ -22,10 +22,12 @@ enum opt_bit {
 	OPT_KEEP = 512,
 	OPT_YES = 1024,
 	OPT_KEY_FILE = 2048,
+	OPT_VIEW_MEMORY = 1 << 14,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_DURABILITY = 4096,
-	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY,
+	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
+		 OPT_VIEW_MEMORY,
 };
 
 struct opts {
@@ -37,8 +39,9 @@ struct opts {
 	unsigned idle_sec;
 	unsigned keep; /* how many earlier states of the vault */
 	const char *durability;
-	int passphrase_fd;    /* < 0: ask */
-	const char *key_file; /* NULL: none */
+	const char *view_memory; /* "cached" or "strict" */
+	int passphrase_fd;	 /* < 0: ask */
+	const char *key_file;	 /* NULL: none */
 	bool create, json, accept_rollback, yes;
 };
 
@@ -71,7 +74,8 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --durability HOW     when a write is on the disk: before its fsync is answered (fsync,\n" \
 	"                       default), within seconds (settle), at the lock (lock)\n"             \
 	"  --keep N             how many earlier states of the vault are kept (3)\n"                 \
-	"  --memory SIZE        RAM of a virtual machine\n" OPTS_HELP_COMMON
+	"  --memory SIZE        RAM of a virtual machine\n"                                          \
+	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_COMMON
 
 #define OPTS_HELP_ACCEPT_ROLLBACK                                                                  \
 	"  --accept-rollback    open the vault although this host has seen a newer state of it;\n" \

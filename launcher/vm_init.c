@@ -310,6 +310,8 @@ _Noreturn static void become_workshop(void)
 			       (char *)param("taz.seen"),
 			       "--durability",
 			       (char *)param("taz.durability"),
+			       "--memory",
+			       (char *)param("taz.memory"),
 			       "--agent",
 			       "virtio",
 			       NULL };

@@ -274,9 +274,10 @@ static void add_kernel(struct argv *a, const struct workshop *w, const struct vm
 	add(a, "-append");
 	add(a,
 	    "console=ttyS0 quiet panic=-1 init_on_free=1 taz.name=%s taz.vault=%llu taz.idle=%u "
-	    "taz.durability=%s taz.keep=%u taz.seen=%llu%s%s",
-	    w->name, (unsigned long long)w->vault_bytes, w->idle_sec, w->durability, w->keep,
-	    (unsigned long long)w->seen_generation, *w->seen_vault ? ":" : "", w->seen_vault);
+	    "taz.durability=%s taz.memory=%s taz.keep=%u taz.seen=%llu%s%s",
+	    w->name, (unsigned long long)w->vault_bytes, w->idle_sec, w->durability, w->view_memory,
+	    w->keep, (unsigned long long)w->seen_generation, *w->seen_vault ? ":" : "",
+	    w->seen_vault);
 	add(a, "-serial"), add(a, "file:%s/run/console.log", w->state_dir);
 	add(a, "-drive"), add(a, "file=%s,format=raw,if=none,id=root,readonly=on", files->root);
 	add(a, "-device"), add(a, "virtio-blk-pci,drive=root");

@@ -32,23 +32,19 @@ bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h)
 }
 
 /* A look at the root is not followed by a lookup, so its attributes are never cached. */
-static double attr_sec(fuse_ino_t ino)
+double fs_attr_sec(fuse_ino_t ino)
 {
 	return ino == NODE_ROOT ? 0.0 : ATTR_SEC;
 }
 
-static void reply_attr(fuse_req_t req, const struct node_hold *h)
+static int get_attr(const struct node_hold *h, struct stat *st)
 {
-	struct stat st;
 	int r;
 
 	node_io_rdlock(h->t, h->n);
-	r = fstatat(h->fd, "", &st, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	r = fstatat(h->fd, "", st, AT_EMPTY_PATH) < 0 ? -errno : 0;
 	node_io_unlock(h->t, h->n);
-	if (r < 0)
-		reply(req, r);
-	else
-		fuse_reply_attr(req, &st, attr_sec(node_id(h->n)));
+	return r;
 }
 
 struct fuse_entry_param fs_entry(const struct node_entry *e)
@@ -56,7 +52,7 @@ struct fuse_entry_param fs_entry(const struct node_entry *e)
 	return (struct fuse_entry_param){ .ino = e->id,
 					  .generation = e->generation,
 					  .attr = e->st,
-					  .attr_timeout = attr_sec(e->id) };
+					  .attr_timeout = fs_attr_sec(e->id) };
 }
 
 /* Tells the kernel what @name is now, unless @r says that making it failed. */
@@ -112,25 +108,39 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
+	struct stat st;
+	int r;
 
-	if (fs_begin(req, ino, LOOK, &h))
-		reply_attr(req, &h);
+	if (!fs_begin(req, ino, LOOK, &h))
+		return;
+	r = get_attr(&h, &st);
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_attr(req, &st, fs_attr_sec(ino));
 }
 
-static int set_size(const struct node_hold *h, off_t size, const struct fuse_file_info *fi)
+int fs_cut(fuse_req_t req, const struct node_hold *h, const struct node_file *f, off_t size,
+	   struct fs_drop *ret)
 {
-	const struct node_file *f = fi ? file_of(fi) : NULL;
+	struct stat st;
 	int r;
 
 	node_io_wrlock(h->t, h->n);
-	if (f && f->writes)
-		r = ftruncate(f->file.fd, size) < 0 ? -errno : 0;
-	else
-		r = store_truncate(h->fd, size);
-	node_io_unlock(h->t, h->n);
+	r = fstatat(h->fd, "", &st, AT_EMPTY_PATH) < 0 ? -errno : 0;
 	if (r == 0)
-		node_cut_pages(h->n, (uint64_t)size + STORE_ALIGN - 1);
-	return r;
+		r = store_truncate(h->fd, f ? &f->file : NULL, size, fs_tails(view_of(req), h->n));
+	node_keep(h->t, h->n);
+	node_io_unlock(h->t, h->n);
+	if (r < 0)
+		return r;
+	*ret = (struct fs_drop){ .ino = node_id(h->n),
+				 .from = ((uint64_t)size + STORE_ALIGN - 1) & ~(STORE_ALIGN - 1),
+				 .to = node_cached(h->n) };
+	/* Zeros behind the old end would make the file longer for the kernel. */
+	if (ret->to > (uint64_t)st.st_size)
+		ret->to = (uint64_t)st.st_size;
+	return 0;
 }
 
 static int set_owner(const struct node_hold *h, const struct stat *attr, int what)
@@ -162,6 +172,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 		       struct fuse_file_info *fi)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
+	const struct node_file *f = fi && file_of(fi)->writes ? file_of(fi) : NULL;
+	struct fs_drop drop = { .ino = ino };
+	struct stat st;
 	int r = 0;
 
 	if (!fs_begin(req, ino, CHANGE, &h))
@@ -173,14 +186,19 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 	if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
 		node_unshare(h.t, h.n);
 	if (r == 0 && what & FUSE_SET_ATTR_SIZE)
-		r = set_size(&h, attr->st_size, fi);
+		r = fs_cut(req, &h, f, attr->st_size, &drop);
 	if (r == 0 && what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
 			      FUSE_SET_ATTR_MTIME_NOW))
 		r = set_times(&h, attr, what);
-	if (r < 0)
+	if (r == 0)
+		r = get_attr(&h, &st);
+	if (r < 0) {
 		reply(req, r);
-	else
-		reply_attr(req, &h);
+		return;
+	}
+	/* The kernel holds the inode's lock: nobody writes there until it is answered. */
+	drop.forget = true;
+	fs_drop_attr(req, &drop, &st);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -247,12 +265,27 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 		reply_entry(req, &dir, name, store_link(h.fd, dir.fd, name));
 }
 
+/* The kernel drops what it has of a file whose last name went away, unless it is still open. */
+static void reply_gone(fuse_req_t req, int r, const struct node_gone *gone)
+{
+	struct fs_drop drop = { .ino = gone->id, .to = gone->cached, .unless_used = true };
+
+	if (r < 0)
+		reply(req, r);
+	else
+		fs_drop_done(req, &drop);
+}
+
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
+	struct node_gone gone = { 0 };
+	int r;
 
-	if (fs_begin(req, parent, CHANGE, &dir))
-		reply(req, node_unlink(&dir, name, 0));
+	if (!fs_begin(req, parent, CHANGE, &dir))
+		return;
+	r = node_unlink(&dir, name, 0, &gone);
+	reply_gone(req, r, &gone);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -260,7 +293,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
 	if (fs_begin(req, parent, CHANGE, &dir))
-		reply(req, node_unlink(&dir, name, AT_REMOVEDIR));
+		reply(req, node_unlink(&dir, name, AT_REMOVEDIR, NULL));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -269,6 +302,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	autohold struct node_hold from = NODE_HOLD_NONE, to = NODE_HOLD_NONE;
 	struct view *v = view_of(req);
 	struct node *n = node_get(v->nodes, new_parent);
+	struct node_gone gone = { 0 };
 	int r;
 
 	if (!fs_begin(req, parent, CHANGE, &from))
@@ -277,8 +311,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	if (r == 0 && flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		r = -EINVAL;
 	if (r == 0)
-		r = node_rename(&from, name, &to, new_name, flags);
-	reply(req, r);
+		r = node_rename(&from, name, &to, new_name, flags, &gone);
+	reply_gone(req, r, &gone);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -16,34 +16,74 @@
 static void set_caching(const struct view *v, const struct node_file *f, struct fuse_file_info *fi)
 {
 	fi->direct_io = v->strict;
-	fi->keep_cache = !v->strict;
+	fi->keep_cache = 1;
 	fi->noflush = !f->writes;
 	fi->fh = (uintptr_t)f;
+}
+
+void fs_reply_open(fuse_req_t req, struct fuse_file_info *fi)
+{
+	struct nodes *t = view_of(req)->nodes;
+	struct node_file *f = file_of(fi);
+
+	if (fuse_reply_open(req, fi) == 0)
+		return;
+	node_close(t, f);
+	free(f);
+}
+
+static int open_file(fuse_req_t req, const struct node_hold *h, int flags, struct node_file *f,
+		     struct fs_drop *drop)
+{
+	int r = node_open(h, flags & ~O_TRUNC, f);
+
+	if (r < 0)
+		return r;
+	if (flags & O_TRUNC)
+		r = fs_cut(req, h, f->writes ? f : NULL, 0, drop);
+	if (r < 0)
+		node_close(h->t, f);
+	return r;
+}
+
+/* With direct I/O a new private map makes the kernel drop what earlier ones have read. */
+static struct fs_drop drop_private(const struct node_hold *h)
+{
+	struct fs_drop drop = { .ino = node_id(h->n),
+				.to = node_cached(h->n),
+				.forget = true,
+				.unless_used = true,
+				.users = 1 };
+	struct stat st;
+
+	if (fstatat(h->fd, "", &st, AT_EMPTY_PATH) < 0)
+		drop.to = 0;
+	else if (drop.to > (uint64_t)st.st_size)
+		drop.to = (uint64_t)st.st_size;
+	return drop;
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
-	bool cuts = fi->flags & O_TRUNC;
+	struct view *v = view_of(req);
+	struct fs_drop drop = { .ino = ino };
 	struct node_file *f;
 	int r;
 
-	if (!fs_begin(req, ino, cuts ? CHANGE : LOOK, &h))
+	if (!fs_begin(req, ino, fi->flags & O_TRUNC ? CHANGE : LOOK, &h))
 		return;
 	f = calloc(1, sizeof(*f));
-	r = f ? node_open(&h, fi->flags, f) : -ENOMEM;
+	r = f ? open_file(req, &h, fi->flags, f, &drop) : -ENOMEM;
 	if (r < 0) {
 		free(f);
 		reply(req, r);
 		return;
 	}
-	if (cuts)
-		node_cut_pages(h.n, 0);
-	set_caching(view_of(req), f, fi);
-	if (fuse_reply_open(req, fi) < 0) {
-		node_close(h.t, f);
-		free(f);
-	}
+	if (v->strict)
+		drop = drop_private(&h);
+	set_caching(v, f, fi);
+	fs_drop_open(req, &drop, fi);
 }
 
 /* Makes and opens; the kernel's count of the new node is up by one on success. */
@@ -51,6 +91,8 @@ static int create(const struct node_hold *dir, const char *name, int flags, mode
 		  struct node_entry *e, struct node_file *f)
 {
 	struct store_file file;
+	/* What is there has been made behind the kernel's back: its pages are cut by op_open()
+	 * only. */
 	int r = store_create(dir->fd, name, flags, mode, &file);
 
 	if (r < 0)
@@ -133,6 +175,14 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	close_later(req, file_of(fi), NULL);
 }
 
+/* With direct I/O only a private map's pages are read for the page cache: what read(2) asks for is
+ * asked in the name of an owner. Source: fs/fuse/file.c, fuse_send_read() and fuse_do_readpage().
+ */
+static bool fills_page(const struct view *v, const struct fuse_file_info *fi)
+{
+	return !v->strict || !fi->lock_owner;
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi)
 {
 	struct view *v = view_of(req);
@@ -142,7 +192,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_
 
 	/* Before the phase is looked at: who locks sets the phase and then looks for pages, so one
 	 * of the two sees the other. */
-	if (!v->strict)
+	if (fills_page(v, fi))
 		node_saw_pages(f->n, (uint64_t)at + size);
 	n = view_still(v, VIEW_OPEN);
 	if (n == 0) {
@@ -173,13 +223,12 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 			view_used(v);
 		view_changed(v);
 		node_io_wrlock(v->nodes, f->n);
-		r = store_write(&f->file, data, size, at);
+		r = store_write(&f->file, data, size, at, fs_tails(v, f->n));
+		node_keep(v->nodes, f->n);
 		node_io_unlock(v->nodes, f->n);
 	}
 	if (r == 0 && f->sync && !v->fsync_saves && fdatasync(f->file.fd) < 0)
 		r = -errno;
-	/* libfuse's own buffer, and nobody reads it again. */
-	secret_wipe((char *)data, size);
 	store_wipe();
 	if (r < 0)
 		reply(req, r);
@@ -205,14 +254,17 @@ static bool waits_for_save(fuse_req_t req)
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
+	struct view *v = view_of(req);
 	int fd = file_of(fi)->file.fd;
-	int r = view_still(view_of(req), VIEW_CLOSING);
+	int r = view_still(v, VIEW_CLOSING);
+	/* At the lock we only bring home what is in maps: the store is synced at the end of it. */
+	bool ours = fuse_req_ctx(req)->pid == atomic_load(&v->self);
 
 	if (r == 0 && waits_for_save(req)) {
 		fs_wait_durable(req, 0); /* every save syncs the store first */
 		return;
 	}
-	if (r == 0 && (datasync ? fdatasync(fd) : fsync(fd)) < 0)
+	if (r == 0 && !ours && (datasync ? fdatasync(fd) : fsync(fd)) < 0)
 		r = -errno;
 	reply(req, r);
 }
@@ -222,16 +274,28 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t at, off_t size
 {
 	struct view *v = view_of(req);
 	const struct node_file *f = file_of(fi);
+	struct fs_drop zeroed = { .ino = ino };
 	int r = view_still(v, VIEW_OPEN);
 
 	if (r == 0) {
 		view_used(v);
 		view_changed(v);
+		zeroed = (struct fs_drop){ .ino = ino,
+					   .from = (uint64_t)at,
+					   .to = node_cached(f->n) };
+		if (zeroed.to > (uint64_t)at + (uint64_t)size)
+			zeroed.to = (uint64_t)at + (uint64_t)size;
+		if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
+			zeroed.to = 0;
 		node_io_wrlock(v->nodes, f->n);
-		r = fallocate(f->file.fd, mode, at, size) < 0 ? -errno : 0;
+		r = store_fallocate(&f->file, mode, at, size, fs_tails(v, f->n));
+		node_keep(v->nodes, f->n);
 		node_io_unlock(v->nodes, f->n);
 	}
-	reply(req, r);
+	if (r < 0)
+		reply(req, r);
+	else
+		fs_drop_done(req, &zeroed);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_file_info *fi)

@@ -20,6 +20,13 @@ static inline struct node_file *file_of(const struct fuse_file_info *fi)
 	return (struct node_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr)
 }
 
+/* fs_tails - where the store remembers what its page cache holds; a plain directory needs no memory
+ */
+static inline struct tails *fs_tails(const struct view *v, struct node *n)
+{
+	return v->keeper >= 0 ? node_tails(n) : NULL;
+}
+
 /* reply - done, or an error (-errno) */
 static inline void reply(fuse_req_t req, int r)
 {
@@ -50,6 +57,43 @@ struct fs_later {
 
 /* fs_pass_gate - run it inside the gate: now, or when it opens. Does not wait. */
 void fs_pass_gate(struct view *v, struct fs_later *later);
+
+/* What the kernel will drop of a file's cached pages when a request is answered. */
+struct fs_drop {
+	uint64_t ino;
+	uint64_t from, to; /* bytes; nothing when from is not below to */
+	bool forget;	   /* nobody can bring pages behind @from back until the answer */
+	bool unless_used;  /* not when more than @users have it open: they still need it; otherwise
+			      what  was overwritten is dropped at once */
+	unsigned users;
+};
+
+/*
+ * fs_drop_* - overwrite that, then answer (fs_drop.c). @req is taken; @fi is open and answered by
+ * fs_reply_open().
+ */
+int fs_drop_start(struct view *v);
+void fs_drop_done(fuse_req_t req, const struct fs_drop *drop);
+void fs_drop_attr(fuse_req_t req, const struct fs_drop *drop, const struct stat *st);
+void fs_drop_open(fuse_req_t req, const struct fs_drop *drop, const struct fuse_file_info *fi);
+
+/* fs_store_zeros - overwrite pages in place; not by a worker. 0 or -errno. */
+int fs_store_zeros(struct fs *fs, uint64_t ino, uint64_t from, uint64_t to);
+
+/* fs_reply_open - answer, and close the file when nobody waits for the answer any more */
+void fs_reply_open(fuse_req_t req, struct fuse_file_info *fi);
+
+/* fs_attr_sec - how long the kernel may keep an inode's attributes */
+double fs_attr_sec(fuse_ino_t ino);
+
+/*
+ * fs_cut - truncate the held file
+ * @f: it is open for writing there, or NULL
+ * @ret: what the kernel is going to drop
+ * Returns 0 or -errno.
+ */
+int fs_cut(fuse_req_t req, const struct node_hold *h, const struct node_file *f, off_t size,
+	   struct fs_drop *ret);
 
 /* The operations on open files and directories (fs_file.c). */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

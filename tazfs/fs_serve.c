@@ -143,16 +143,24 @@ static bool park(struct fs *fs, const struct fuse_buf *buf)
 	return parked;
 }
 
+/* The request is answered before this returns, and nobody reads it again: contents, names. */
+static void obey(struct fs *fs, const struct fuse_buf *buf)
+{
+	fuse_session_process_buf(fs->se, buf);
+	secret_wipe(buf->mem, buf->size);
+	secret_clear_registers();
+}
+
 static void process(struct fs *fs, const struct fuse_buf *buf)
 {
 	if (!is_change(buf->mem, buf->size)) {
-		fuse_session_process_buf(fs->se, buf);
+		obey(fs, buf);
 		return;
 	}
 	while (!gate_enter(&fs->view->gate))
 		if (park(fs, buf))
 			return;
-	fuse_session_process_buf(fs->se, buf);
+	obey(fs, buf);
 	gate_leave(&fs->view->gate);
 }
 
@@ -222,6 +230,9 @@ int fs_start(struct fs *fs, unsigned workers, int *ret_ended)
 	fs->ended = eventfd(0, EFD_CLOEXEC);
 	if (fs->ended < 0)
 		return -errno;
+	done = fs_drop_start(fs->view);
+	if (done < 0)
+		return done;
 	atomic_store(&fs->workers, workers);
 	for (unsigned i = 0; i < workers; i++) {
 		pthread_t thread;
@@ -235,17 +246,24 @@ int fs_start(struct fs *fs, unsigned workers, int *ret_ended)
 	return 0;
 }
 
-int fs_wipe(struct fs *fs, uint64_t ino, uint64_t bytes)
+int fs_store_zeros(struct fs *fs, uint64_t ino, uint64_t from, uint64_t to)
 {
 	int r = 0;
 
-	for (uint64_t at = 0; at < bytes && r == 0; at += ZEROS_BYTES) {
-		size_t n = bytes - at < ZEROS_BYTES ? bytes - at : ZEROS_BYTES;
+	for (uint64_t at = from; at < to && r == 0; at += ZEROS_BYTES) {
+		size_t n = to - at < ZEROS_BYTES ? to - at : ZEROS_BYTES;
 		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(n);
 
 		vec.buf[0].mem = (void *)zeros;
 		r = fuse_lowlevel_notify_store(fs->se, ino, (off_t)at, &vec, 0);
 	}
+	return r == -ENOENT ? 0 : r;
+}
+
+int fs_wipe(struct fs *fs, uint64_t ino, uint64_t bytes)
+{
+	int r = fs_store_zeros(fs, ino, 0, bytes);
+
 	if (r == 0)
 		r = fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0);
 	return r == -ENOENT ? 0 : r;

@@ -11,9 +11,11 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
+#include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/proto.h"
 #include "tazfs/fs.h"
+#include "tazfs/hollow.h"
 #include "tazfs/scrub.h"
 
 #define QUIESCE_MS 2000
@@ -140,9 +142,47 @@ static int on_ask_idle(struct view *v, const union request *req, int *fd)
 	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }
 
+/* Whatever else the keeper had on its way to us is too late now. */
+static int wait_hollow(const struct view *v)
+{
+	struct pollfd p = { .fd = v->keeper, .events = POLLIN };
+	union request req = { 0 };
+
+	while (poll(&p, 1, HOLLOW_MS) > 0) {
+		autoclose int fd = -EBADF;
+		ssize_t n = msg_recv(v->keeper, &req, sizeof(req), &fd, 1);
+
+		if (n <= 0)
+			return -ECONNRESET;
+		if (n == sizeof(req.plain) && req.op == VIEW_HOLLOWED)
+			return req.plain.err;
+	}
+	return -ETIMEDOUT;
+}
+
+static int ask_hollow(struct view *v)
+{
+	int r = answer(v, VIEW_HOLLOW, 0);
+
+	return r < 0 ? r : wait_hollow(v);
+}
+
+/* What stays behind when this fails is as after any unmount: pages that the kernel frees, some
+ * time. */
+static void clear_store_cache(struct view *v)
+{
+	int r = hollow(v, ask_hollow);
+
+	if (r < 0)
+		log_err(r, "clear the ends of files in the page cache");
+}
+
 static int on_lock(struct view *v, const union request *req, int *fd)
 {
 	int r = scrub_within_limit(v, true);
+
+	if (r == 0)
+		clear_store_cache(v);
 
 	answer(v, VIEW_LOCKED, r);
 	/* Not exit(3): the workers are in the kernel, and there is nothing left to put in order. */

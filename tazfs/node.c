@@ -64,7 +64,7 @@ static void hash_grow(struct nodes *t)
 	free(old);
 }
 
-static struct node *place(struct nodes *t, unsigned i)
+struct node *node_place(struct nodes *t, unsigned i)
 {
 	struct node *chunk = i / CHUNK < CHUNKS ? atomic_load(&t->chunks[i / CHUNK]) : NULL;
 
@@ -88,7 +88,7 @@ static struct node *new_place(struct nodes *t)
 			return NULL;
 		atomic_store(&t->chunks[t->n_places / CHUNK], chunk);
 	}
-	n = place(t, t->n_places++);
+	n = node_place(t, t->n_places++);
 	n->id = t->n_places;
 	return n;
 }
@@ -149,10 +149,11 @@ void nodes_free(struct nodes *t)
 	if (!t)
 		return;
 	for (unsigned i = 0; i < t->n_places; i++) {
-		struct node *n = place(t, i);
+		struct node *n = node_place(t, i);
 
-		if (i > 0 && n->nlookup + n->kids + n->holds + n->files)
+		if (i > 0 && n->nlookup + n->kids + n->holds + n->files + n->kept)
 			node_fd_drop(t, n);
+		tails_done(&n->tails);
 		free(n->name);
 	}
 	for (int i = 0; i < CHUNKS; i++)
@@ -167,7 +168,7 @@ void nodes_free(struct nodes *t)
 
 struct node *node_get(struct nodes *t, uint64_t id)
 {
-	struct node *n = id ? place(t, id - 1) : NULL;
+	struct node *n = id ? node_place(t, id - 1) : NULL;
 
 	return n && n->id ? n : NULL;
 }
@@ -200,10 +201,12 @@ void node_set_name(struct nodes *t, struct node *n, struct node *parent, char *t
 /* A node that goes may be the last reason why its parent stays, and so on upwards. */
 void node_drop_if_unused(struct nodes *t, struct node *n)
 {
-	while (n && !n->nlookup && !n->kids && !n->holds && !n->files && n->id != NODE_ROOT) {
+	while (n && !n->nlookup && !n->kids && !n->holds && !n->files && !n->kept &&
+	       n->id != NODE_ROOT) {
 		struct node *parent = n->parent;
 
 		node_fd_drop(t, n);
+		tails_done(&n->tails);
 		hash_del(t, n);
 		free(n->name);
 		n->name = NULL;
@@ -265,7 +268,7 @@ void node_forget(struct nodes *t, uint64_t id, uint64_t count)
 		return;
 	pthread_mutex_lock(&t->table);
 	n->nlookup -= count < n->nlookup ? count : n->nlookup;
-	node_drop_if_unused(t, n);
+	node_drop(t, n);
 	pthread_mutex_unlock(&t->table);
 }
 
@@ -273,15 +276,17 @@ void node_forget(struct nodes *t, uint64_t id, uint64_t count)
  * Before a name goes: the node that is known by it, held, and with a descriptor that will outlive
  * the name. NULL for none. Needs the names' lock for writing.
  */
-static struct node *hold_victim(const struct node_hold *dir, const char *name)
+static struct node *hold_victim(const struct node_hold *dir, const char *name, bool *ret_last)
 {
 	struct nodes *t = dir->t;
 	autoclose int fd = -EBADF;
 	struct stat st;
 	struct node *n;
 
+	*ret_last = false;
 	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return NULL;
+	*ret_last = S_ISREG(st.st_mode) && st.st_nlink == 1;
 	pthread_mutex_lock(&t->table);
 	n = node_find(t, st.st_dev, st.st_ino);
 	if (n)
@@ -312,15 +317,24 @@ static void lose_name(const struct node_hold *dir, const char *name, struct node
 	node_set_name(dir->t, n, NULL, NULL);
 }
 
-int node_unlink(const struct node_hold *dir, const char *name, int flags)
+static void tell_gone(const struct node *n, bool last, struct node_gone *ret)
+{
+	if (n && last && ret)
+		*ret = (struct node_gone){ .id = n->id, .cached = node_cached(n) };
+}
+
+int node_unlink(const struct node_hold *dir, const char *name, int flags, struct node_gone *ret)
 {
 	struct nodes *t = dir->t;
 	struct node *n;
+	bool last;
 	int r;
 
 	pthread_rwlock_wrlock(&t->names);
-	n = hold_victim(dir, name);
+	n = hold_victim(dir, name, &last);
 	r = unlinkat(dir->fd, name, flags) < 0 ? -errno : 0;
+	if (r == 0)
+		tell_gone(n, last, ret);
 	if (n) {
 		pthread_mutex_lock(&t->table);
 		if (r == 0)
@@ -350,19 +364,22 @@ static void renamed(const struct node_hold *from, const char *name, struct node 
 }
 
 int node_rename(const struct node_hold *from, const char *name, const struct node_hold *to,
-		const char *new_name, unsigned flags)
+		const char *new_name, unsigned flags, struct node_gone *ret)
 {
 	struct nodes *t = from->t;
 	autofree char *copy = strdup(new_name);
 	struct node *moved, *victim;
+	bool last;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
 	pthread_rwlock_wrlock(&t->names);
-	moved = hold_victim(from, name);
-	victim = hold_victim(to, new_name);
+	moved = hold_victim(from, name, &last);
+	victim = hold_victim(to, new_name, &last);
 	r = renameat2(from->fd, name, to->fd, new_name, flags) < 0 ? -errno : 0;
+	if (r == 0 && victim != moved && !(flags & RENAME_EXCHANGE))
+		tell_gone(victim, last, ret);
 	pthread_mutex_lock(&t->table);
 	/* Two names of one inode: rename(2) does nothing and succeeds. */
 	if (r == 0 && moved && moved != victim)
@@ -391,43 +408,6 @@ void node_io_wrlock(struct nodes *t, const struct node *n)
 void node_io_unlock(struct nodes *t, const struct node *n)
 {
 	pthread_rwlock_unlock(&t->io[n->id % IO_LOCKS]);
-}
-
-void node_saw_pages(struct node *n, uint64_t end_bytes)
-{
-	uint64_t old = atomic_load_explicit(&n->cached_end, memory_order_relaxed);
-
-	while (old < end_bytes && !atomic_compare_exchange_weak(&n->cached_end, &old, end_bytes))
-		;
-}
-
-void node_cut_pages(struct node *n, uint64_t size_bytes)
-{
-	uint64_t old = atomic_load_explicit(&n->cached_end, memory_order_relaxed);
-
-	while (old > size_bytes && !atomic_compare_exchange_weak(&n->cached_end, &old, size_bytes))
-		;
-}
-
-int node_each(struct nodes *t,
-	      int (*fn)(void *arg, struct node *n, bool is_dir, uint64_t cached_bytes,
-			unsigned writers),
-	      void *arg)
-{
-	unsigned n_places;
-	int r = 0;
-
-	pthread_mutex_lock(&t->table);
-	n_places = t->n_places;
-	pthread_mutex_unlock(&t->table);
-	for (unsigned i = 0; i < n_places && r == 0; i++) {
-		struct node *n = place(t, i);
-
-		/* A place that is given back meanwhile has no pages; asking the kernel about it
-		 * costs one ENOENT. */
-		r = fn(arg, n, n->is_dir, atomic_load(&n->cached_end), atomic_load(&n->writers));
-	}
-	return r;
 }
 
 int node_path(struct nodes *t, struct node *n, char *buf, size_t size)

@@ -82,12 +82,18 @@ int node_lookup(const struct node_hold *dir, const char *name, struct node_entry
 /* node_forget - the kernel's count goes down by @n; at 0 the node goes, unless it is in use */
 void node_forget(struct nodes *t, uint64_t id, uint64_t n);
 
+/* A known file whose last name went away, if one did; otherwise left alone. */
+struct node_gone {
+	uint64_t id;
+	uint64_t cached; /* bytes of it that the kernel may have in its page cache */
+};
+
 /* node_unlink - @flags: 0 or AT_REMOVEDIR. Returns 0 or -errno of unlinkat(2). */
-int node_unlink(const struct node_hold *dir, const char *name, int flags);
+int node_unlink(const struct node_hold *dir, const char *name, int flags, struct node_gone *ret);
 
 /* node_rename - @flags as renameat2(2). Returns 0 or its -errno. */
 int node_rename(const struct node_hold *from, const char *name, const struct node_hold *to,
-		const char *new_name, unsigned flags);
+		const char *new_name, unsigned flags, struct node_gone *ret);
 
 /* The lock of a node's contents and size. */
 void node_io_rdlock(struct nodes *t, const struct node *n);
@@ -118,10 +124,21 @@ void node_close(struct nodes *t, struct node_file *f);
 void node_unshare(struct nodes *t, struct node *n);
 
 /*
+ * node_tails - what the page cache of the store may hold of a file; the node's lock guards it
+ * node_keep - call after it may have grown, with that lock: the node then stays until its file is
+ * deleted, whatever the kernel forgets
+ * node_each_kept - for each such node; stops when @fn returns non-zero, and returns that
+ */
+struct tails *node_tails(struct node *n);
+void node_keep(struct nodes *t, struct node *n);
+int node_each_kept(struct nodes *t, int (*fn)(void *arg, struct node *n), void *arg);
+
+/*
  * What may be in the kernel's page cache: every page of it was read or written through us.
  * node_saw_pages() is called for each; node_cut_pages() when the file shrinks.
  */
 void node_saw_pages(struct node *n, uint64_t end_bytes);
+uint64_t node_cached(const struct node *n);
 void node_cut_pages(struct node *n, uint64_t size_bytes);
 
 /*
@@ -139,6 +156,9 @@ int node_each(struct nodes *t,
  * Returns 0, -ENOENT when it has no name any more, -ENAMETOOLONG.
  */
 int node_path(struct nodes *t, struct node *n, char *buf, size_t size);
+
+/* node_files - how many open files it has; 0 for a number that means nothing */
+unsigned node_files(struct nodes *t, uint64_t id);
 
 /* nodes_count, nodes_fds - for tests: known nodes, open cached descriptors */
 unsigned nodes_count(struct nodes *t);

@@ -299,7 +299,7 @@ void node_close(struct nodes *t, struct node_file *f)
 	if (f->share)
 		node_share_put(f->share);
 	f->n->files--;
-	node_drop_if_unused(t, f->n);
+	node_drop(t, f->n);
 	pthread_mutex_unlock(&t->table);
 }
 

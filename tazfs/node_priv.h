@@ -1,4 +1,5 @@
-/* node_priv - shared by node.c (the table) and node_fd.c (descriptors); for nobody else */
+/* node_priv - shared by node.c (the table), node_fd.c (descriptors) and node_pages.c (page caches);
+ * for nobody else */
 #ifndef TAZ_TAZFS_NODE_PRIV_H
 #define TAZ_TAZFS_NODE_PRIV_H
 
@@ -32,6 +33,8 @@ struct node {
 	struct node *hash_next; /* or the next free place */
 	struct node *newer, *older;
 	bool in_list;
+	struct tails tails; /* the node's io lock guards them */
+	_Atomic bool kept;  /* it has tails: stays until the lock, or until its file is deleted */
 	_Atomic uint64_t cached_end;
 	_Atomic unsigned writers;
 };
@@ -50,10 +53,13 @@ struct nodes {
 };
 
 /* All of these need the table's lock. */
+struct node *node_place(struct nodes *t, unsigned i); /* NULL behind the last; needs no lock */
 struct node *node_find(struct nodes *t, dev_t dev, ino_t ino);
 void node_set_name(struct nodes *t, struct node *n, struct node *parent, char *taken_name);
 bool node_is_named(const struct node *n, const struct node *parent, const char *name);
 void node_drop_if_unused(struct nodes *t, struct node *n);
+void node_drop(struct nodes *t, struct node *n); /* the same; a deleted file's tails are wiped
+						    first, and the lock is given up meanwhile */
 void node_fd_set(struct nodes *t, struct node *n, int *fd); /* takes it if there is none yet */
 void node_fd_pin(struct nodes *t, struct node *n);	    /* keep the descriptor for good */
 void node_fd_unpin(struct nodes *t, struct node *n);	    /* it has a name again */

@@ -4,7 +4,8 @@
  * 2. Bring home: pages that were changed through shared maps are only in the kernel. syncfs(2) on
  * our own mount starts their writing, but does not wait for FUSE in every kernel (before 6.16 pages
  *    counted as clean once copied; later kernels skip FUSE when they wait), so each file that is
- *    open for writing is opened through our own mount and fsync(2)ed. This must be over before 3:
+ *    open for writing is opened through our own mount and fsync(2)ed. (With direct I/O no map is
+ *    shared, and nothing is left to be brought.) This must be over before 3:
  *    zeros stored over a page that is being written would reach the store.
  * 3. Closed: writes are refused, too, so the zeros can't be written back. Then every page that may
  *    be cached is overwritten in place, which maps see as well, and dropped.
@@ -123,7 +124,8 @@ static int wipe_one(void *arg, struct node *n, bool is_dir, uint64_t cached, uns
 	if (node_id(n) % WIPERS != w->part)
 		return 0;
 	if (is_dir || cached)
-		r = fs_wipe(w->view->fs, node_id(n), cached - cached % STORE_ALIGN);
+		r = fs_wipe(w->view->fs, node_id(n),
+			    cached + (STORE_ALIGN - cached % STORE_ALIGN) % STORE_ALIGN);
 	/* A page that was dirtied after step 2 is only cleaned by the first round (its write was
 	 * refused), and dropped by the second. */
 	if (r == 0 && writers)
@@ -172,7 +174,7 @@ int scrub(struct view *v, bool bring_home)
 	/* Nobody is left who could tell them more; and in the kernel they hold their files' locks.
 	 */
 	fs_answer(durable_close(&v->durable));
-	if (bring_home)
+	if (bring_home && !v->strict)
 		bring_home_all(v);
 	atomic_store(&v->phase, VIEW_CLOSED);
 	gate_close(&v->gate, DRAIN_MS);

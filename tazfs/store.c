@@ -36,6 +36,7 @@ void store_wipe(void)
 	if (scratch && scratch_used)
 		secret_wipe(scratch, scratch_used);
 	scratch_used = 0;
+	secret_clear_registers();
 }
 
 /* A magic link: leads to the very file, whatever its name is now. Source: proc(5) /proc/PID/fd. */
@@ -150,45 +151,276 @@ static int read_block(int fd, char *block, off_t at, off_t file_size)
 	return 0;
 }
 
-static int write_blocks(int fd, const char *data, size_t size, off_t at, char *buf)
+/* Whole blocks, none of which the page cache may hold, and the last of which is inside the file. */
+static int write_direct(int fd, const char *data, size_t size, off_t at, off_t file_size, char *buf)
 {
 	off_t begin = round_down(at), end = round_up(at + (off_t)size);
-	off_t last = end - STORE_ALIGN, new_size = at + (off_t)size;
-	struct stat st;
+	off_t last = end - STORE_ALIGN;
 	int r = 0;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	if (at > begin)
-		r = read_block(fd, buf, begin, st.st_size);
-	if (r == 0 && end > new_size && (last > begin || at == begin))
-		r = read_block(fd, buf + (last - begin), last, st.st_size);
+		r = read_block(fd, buf, begin, file_size);
+	if (r == 0 && end > at + (off_t)size && (last > begin || at == begin))
+		r = read_block(fd, buf + (last - begin), last, file_size);
 	if (r < 0)
 		return r;
 	memcpy(buf + (at - begin), data, size);
-	r = io_pwrite_full(fd, buf, end - begin, begin);
-	if (r < 0)
-		return r;
-	if (new_size < st.st_size)
-		new_size = st.st_size;
-	return end > new_size && ftruncate(fd, new_size) < 0 ? -errno : 0;
+	return io_pwrite_full(fd, buf, end - begin, begin);
 }
 
-int store_write(const struct store_file *f, const char *data, size_t size, off_t at)
+static int set_direct(int fd, bool on)
+{
+	return fcntl(fd, F_SETFL, on ? O_DIRECT : 0) < 0 ? -errno : 0;
+}
+
+/* Through the page cache, in which these blocks then are. */
+static int write_cached(const struct store_file *f, const char *data, size_t size, off_t at,
+			struct tails *tails)
+{
+	int r = 0, back = 0;
+
+	for (off_t b = round_down(at); r == 0 && tails && b < at + (off_t)size; b += STORE_ALIGN)
+		r = tails_add(tails, b / STORE_ALIGN);
+	if (r == 0 && f->direct)
+		r = set_direct(f->fd, false);
+	if (r < 0)
+		return r;
+	r = io_pwrite_full(f->fd, data, size, at);
+	if (f->direct)
+		back = set_direct(f->fd, true);
+	return r < 0 ? r : back;
+}
+
+/* How many of @size bytes from @at go the same way, and which: a block that may be in the page
+ * cache already, or that is only in part inside the file, goes through it. */
+static size_t same_way(const struct tails *tails, off_t at, size_t size, off_t new_size,
+		       bool *cached)
+{
+	off_t end = at + (off_t)size;
+	bool other = false;
+
+	for (off_t b = round_down(at); b < end; b += STORE_ALIGN) {
+		other = b + (off_t)STORE_ALIGN > new_size ||
+			(tails && tails_have(tails, b / STORE_ALIGN));
+		if (b <= at)
+			*cached = other;
+		else if (other != *cached)
+			return (size_t)(b - at);
+	}
+	return size;
+}
+
+/* A file that grows beyond its last, partial block: the kernel looks at that one's end again. */
+static int leave_old_tail(struct tails *tails, off_t old_size, off_t at)
+{
+	if (!tails || old_size % STORE_ALIGN == 0 || round_down(old_size) >= round_down(at))
+		return 0;
+	return tails_add(tails, old_size / STORE_ALIGN);
+}
+
+static int write_parts(const struct store_file *f, const char *data, size_t size, off_t at,
+		       struct tails *tails, char *buf)
+{
+	off_t new_size = at + (off_t)size;
+	struct stat st;
+	int r;
+
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	if (new_size < st.st_size)
+		new_size = st.st_size;
+	r = leave_old_tail(tails, st.st_size, at);
+	while (r == 0 && size) {
+		bool cached = false;
+		size_t n = same_way(tails, at, size, new_size, &cached);
+
+		r = cached ? write_cached(f, data, n, at, tails)
+			   : write_direct(f->fd, data, n, at, st.st_size, buf);
+		data += n;
+		at += (off_t)n;
+		size -= n;
+	}
+	return r;
+}
+
+int store_write(const struct store_file *f, const char *data, size_t size, off_t at,
+		struct tails *tails)
 {
 	char *buf;
 
 	if (size > STORE_IO_MAX || at < 0)
 		return -EINVAL;
-	if (!f->direct)
-		return io_pwrite_full(f->fd, data, size, at);
 	if (!size)
 		return 0;
+	if (!f->direct)
+		return write_cached(f, data, size, at, tails);
 	buf = get_scratch();
 	if (!buf)
 		return -ENOMEM;
 	scratch_used = size + 2 * STORE_ALIGN;
-	return write_blocks(f->fd, data, size, at, buf);
+	return write_parts(f, data, size, at, tails, buf);
+}
+
+/* --- what the page cache below holds -----------------------------------------------------------
+ */
+
+static int put_zeros(const struct store_file *f, off_t at, off_t end)
+{
+	static const char zeros[64 * 1024];
+	int r = 0;
+
+	while (r == 0 && at < end) {
+		size_t n = end - at < (off_t)sizeof(zeros) ? (size_t)(end - at) : sizeof(zeros);
+
+		r = io_pwrite_full(f->fd, zeros, n, at);
+		at += (off_t)n;
+	}
+	return r;
+}
+
+/* Overwrites what is cached of the bytes from @from to @to; in a hole there is nothing. */
+static int wipe_cached(const struct store_file *f, const struct tails *tails, off_t from, off_t to)
+{
+	int r = f->direct ? set_direct(f->fd, false) : 0, back = 0;
+
+	for (size_t i = 0; r == 0 && i < tails->n; i++) {
+		off_t at = (off_t)(tails->runs[i].first * STORE_ALIGN);
+		off_t end = at + (off_t)(tails->runs[i].count * STORE_ALIGN);
+
+		at = at < from ? from : at;
+		end = end > to ? to : end;
+		if (at < end && lseek(f->fd, at, SEEK_DATA) < end)
+			r = put_zeros(f, at, end);
+	}
+	if (f->direct)
+		back = set_direct(f->fd, true);
+	return r < 0 ? r : back;
+}
+
+static int cut(const struct store_file *f, off_t size, struct tails *tails)
+{
+	struct stat st;
+	int r = 0;
+
+	if (!tails)
+		return ftruncate(f->fd, size) < 0 ? -errno : 0;
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	/* Pages that the kernel drops are not cleared by it: what they hold goes now, before. */
+	if (round_up(size) < st.st_size)
+		r = wipe_cached(f, tails, round_up(size), st.st_size);
+	if (r == 0)
+		r = leave_old_tail(tails, st.st_size, size);
+	if (r == 0 && size % STORE_ALIGN && size < st.st_size)
+		r = tails_add(tails, size / STORE_ALIGN);
+	if (r == 0 && ftruncate(f->fd, size) < 0)
+		r = -errno;
+	if (r == 0)
+		tails_cut(tails, round_up(size) / STORE_ALIGN);
+	return r;
+}
+
+int store_truncate(int pathfd, const struct store_file *f, off_t size, struct tails *tails)
+{
+	struct store_file opened;
+	int r;
+
+	if (f)
+		return cut(f, size, tails);
+	r = store_open(pathfd, O_WRONLY, &opened);
+	if (r < 0)
+		return r;
+	r = cut(&opened, size, tails);
+	store_close(&opened);
+	return r;
+}
+
+int store_fallocate(const struct store_file *f, int mode, off_t at, off_t size, struct tails *tails)
+{
+	off_t end = at + size;
+	struct stat st;
+	int r = 0;
+
+	if (tails && fstat(f->fd, &st) < 0)
+		return -errno;
+	/* These bytes become zeros anyway. */
+	if (tails && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		r = wipe_cached(f, tails, at, end < st.st_size ? end : st.st_size);
+	if (tails && r == 0 && at % STORE_ALIGN)
+		r = tails_add(tails, at / STORE_ALIGN);
+	if (tails && r == 0 && end % STORE_ALIGN)
+		r = tails_add(tails, end / STORE_ALIGN);
+	if (tails && r == 0)
+		r = leave_old_tail(tails, st.st_size, end);
+	return r < 0 ? r : fallocate(f->fd, mode, at, size) < 0 ? -errno : 0;
+}
+
+/* Its mode may forbid its owner to write: where nothing reaches the disk any more, that can go. */
+static int open_to_wipe(int pathfd, struct store_file *ret)
+{
+	int r = store_open(pathfd, O_WRONLY, ret);
+
+	if (r == -EACCES && store_chmod(pathfd, 0600) == 0)
+		r = store_open(pathfd, O_WRONLY, ret);
+	return r;
+}
+
+int store_wipe_tails(int pathfd, const struct tails *tails)
+{
+	struct store_file f;
+	struct stat st;
+	int r = open_to_wipe(pathfd, &f);
+
+	if (r < 0)
+		return r;
+	r = fstat(f.fd, &st) < 0 ? -errno : wipe_cached(&f, tails, 0, st.st_size);
+	store_close(&f);
+	return r;
+}
+
+int store_bury(int pathfd, const struct tails *tails)
+{
+	struct stat st;
+
+	if (fstat(pathfd, &st) < 0)
+		return -errno;
+	if (st.st_nlink)
+		return -EEXIST;
+	return store_wipe_tails(pathfd, tails);
+}
+
+int store_probe(const struct store_file *f, const struct tails *tails, off_t *ret_at)
+{
+	for (size_t i = 0; i < tails->n; i++) {
+		off_t at = (off_t)(tails->runs[i].first * STORE_ALIGN);
+		int r = store_reads_zeros(f, at);
+
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			*ret_at = at;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int store_reads_zeros(const struct store_file *f, off_t at)
+{
+	char *buf = get_scratch();
+	ssize_t n = -EOPNOTSUPP;
+	int zeros = 1;
+
+	if (!buf)
+		return -ENOMEM;
+	if (f->direct)
+		n = io_pread_full(f->fd, buf, STORE_ALIGN, at);
+	if (n < 0)
+		return (int)n;
+	for (ssize_t i = 0; i < n; i++)
+		zeros &= !buf[i];
+	secret_wipe(buf, STORE_ALIGN);
+	return zeros;
 }
 
 int store_chmod(int pathfd, mode_t mode)
@@ -196,13 +428,6 @@ int store_chmod(int pathfd, mode_t mode)
 	struct link_path path = link_path(pathfd);
 
 	return fchmodat(AT_FDCWD, path.text, mode, 0) < 0 ? -errno : 0;
-}
-
-int store_truncate(int pathfd, off_t size)
-{
-	struct link_path path = link_path(pathfd);
-
-	return truncate(path.text, size) < 0 ? -errno : 0;
 }
 
 int store_access(int pathfd, int mask)

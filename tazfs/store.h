@@ -1,15 +1,17 @@
 /*
  * store - files of the tree below, always by descriptor, never through its page cache
  *
- * Contents are read and written with O_DIRECT in whole blocks of STORE_ALIGN; a write that covers
- * only a part of a block reads the rest first, and the exact size is restored with ftruncate(2).
- * Between those two calls the file is longer than it should be: the caller holds the inode's lock
- * (node.h) so that nobody sees it, and the gate so that no copy of the store catches it.
+ * Contents are read and written with O_DIRECT in whole blocks of STORE_ALIGN, but for one kind: a
+ * block that is only in part inside the file. O_DIRECT cannot end a file in the middle of a block,
+ * and ftruncate(2) there makes ext4 load that block into its page cache
+ * (ext4_block_truncate_page(); cachestat(2) shows the page). A page that the kernel drops it does
+ * not clear, so such blocks are written through the page cache from the start, are remembered as
+ * the file's tails (tails.h), go through the cache as long as they are remembered, and are
+ * overwritten there at the end: by store_wipe_tails() at the lock, or just before they are cut off
+ * or their file is deleted.
  *
- * What O_DIRECT cannot prevent: ftruncate(2) to a size inside a block makes ext4 load that block
- * into its page cache to clear its end (ext4_block_truncate_page(); cachestat(2) shows the page),
- * so the last, partial block of a file that was changed stays there until the store is unmounted,
- * and is then freed without being overwritten unless the kernel runs with init_on_free=1.
+ * The caller holds the inode's lock (node.h), which guards the tails, and the gate, so that no copy
+ * of the store catches a write in its middle. NULL for tails: nobody will ask for them.
  *
  * A file system that refuses O_DIRECT (tmpfs before 6.6, some network ones) is used as it is.
  */
@@ -21,6 +23,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+
+#include "tazfs/tails.h"
 
 #define STORE_ALIGN  4096UL
 #define STORE_IO_MAX (256UL * 1024) /* bytes in one read or write; each worker has such buffers */
@@ -59,14 +63,43 @@ void store_close(struct store_file *f);
 ssize_t store_read(const struct store_file *f, size_t size, off_t at, const char **ret_data);
 
 /* store_write - write all of it; at most STORE_IO_MAX. Returns 0 or -errno. */
-int store_write(const struct store_file *f, const char *data, size_t size, off_t at);
+int store_write(const struct store_file *f, const char *data, size_t size, off_t at,
+		struct tails *tails);
 
-/* store_wipe - clear what the last call left in this thread's buffer */
+/*
+ * store_truncate - as ftruncate(2)
+ * @f: open for writing, or NULL: the file behind @pathfd is opened
+ * Returns 0 or -errno.
+ */
+int store_truncate(int pathfd, const struct store_file *f, off_t size, struct tails *tails);
+
+/* store_fallocate - as fallocate(2). Returns 0 or -errno. */
+int store_fallocate(const struct store_file *f, int mode, off_t at, off_t size,
+		    struct tails *tails);
+
+/*
+ * store_wipe_tails - overwrite the cached tails of a file with zeros
+ *
+ * This changes the file, and its mode when that forbids writing: only for one that is gone already,
+ * or on a device that takes no more writes. Returns 0 or -errno.
+ */
+int store_wipe_tails(int pathfd, const struct tails *tails);
+
+/* store_bury - the same for a file that has no name any more; -EEXIST when it has one */
+int store_bury(int pathfd, const struct tails *tails);
+
+/* store_reads_zeros - does the device read as zeros at @at? 1, 0, or -errno (-EOPNOTSUPP without
+ * O_DIRECT) */
+int store_reads_zeros(const struct store_file *f, off_t at);
+
+/* store_probe - look for a tail that is not all zeros. 1 with its place, 0 for none, or -errno */
+int store_probe(const struct store_file *f, const struct tails *tails, off_t *ret_at);
+
+/* store_wipe - clear what the last call left in this thread's buffer, and in its registers */
 void store_wipe(void);
 
 /* What has no *at() call for an O_PATH descriptor. Each returns 0 or -errno. */
 int store_chmod(int pathfd, mode_t mode);
-int store_truncate(int pathfd, off_t size);
 int store_access(int pathfd, int mask);
 int store_link(int pathfd, int dirfd, const char *name);
 

@@ -84,7 +84,7 @@ static void do_unlink(const char *name, int flags)
 	autohold struct node_hold h = NODE_HOLD_NONE;
 
 	assert_int_equal(node_hold(t, node_get(t, NODE_ROOT), &h), 0);
-	assert_int_equal(node_unlink(&h, name, flags), 0);
+	assert_int_equal(node_unlink(&h, name, flags, NULL), 0);
 }
 
 static int do_rename(uint64_t from, const char *name, uint64_t to, const char *new, unsigned flags)
@@ -93,7 +93,7 @@ static int do_rename(uint64_t from, const char *name, uint64_t to, const char *n
 
 	assert_int_equal(node_hold(t, node_get(t, from), &a), 0);
 	assert_int_equal(node_hold(t, node_get(t, to), &b), 0);
-	return node_rename(&a, name, &b, new, flags);
+	return node_rename(&a, name, &b, new, flags, NULL);
 }
 
 static void test_two_names_of_one_inode_are_one_node(void **state)

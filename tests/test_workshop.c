@@ -127,6 +127,8 @@ static void test_a_bad_value_says_what_it_wants(void **state)
 	assert_int_equal(TAKE("--engine", "qemu"), -EINVAL);
 	assert_int_equal(TAKE("--vault-size", "5"), -EINVAL);
 	assert_int_equal(TAKE("--idle", "5x"), -EINVAL);
+	assert_int_equal(TAKE("--view-memory", "Strict"), -EINVAL);
+	assert_non_null(strstr(why, "cached or strict"));
 	assert_int_equal(TAKE("--json=1"), -EINVAL);
 	assert_int_equal(TAKE("--passphrase-fd", "0x"), -EINVAL);
 	assert_int_equal(TAKE("--passphrase-fd", "1000"), -EINVAL);

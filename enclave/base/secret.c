@@ -127,6 +127,56 @@ void secret_wipe(void *p, size_t size)
 	sodium_memzero(p, size);
 }
 
+#if defined(__x86_64__)
+#define CLEAR(n)   "pxor %%xmm" #n ", %%xmm" #n "\n\t"
+#define CLEAR_Z(n) "vpxorq %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+
+void secret_clear_registers(void)
+{
+	__asm__ volatile(CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) CLEAR(4) CLEAR(5) CLEAR(6) CLEAR(7)
+				 CLEAR(8) CLEAR(9) CLEAR(10) CLEAR(11) CLEAR(12) CLEAR(13) CLEAR(14)
+					 CLEAR(15)
+			 :
+			 :
+			 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	/* Their upper halves, and those that only AVX-512 has: no code of ours is compiled to use
+	 * them, but the C library's copying is. */
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vzeroall" ::
+					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+					   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+					   "xmm13", "xmm14", "xmm15");
+	if (__builtin_cpu_supports("avx512f"))
+		__asm__ volatile(CLEAR_Z(16) CLEAR_Z(17) CLEAR_Z(18) CLEAR_Z(19) CLEAR_Z(20)
+					 CLEAR_Z(21) CLEAR_Z(22) CLEAR_Z(23) CLEAR_Z(24) CLEAR_Z(25)
+						 CLEAR_Z(26) CLEAR_Z(27) CLEAR_Z(28) CLEAR_Z(29)
+							 CLEAR_Z(30) CLEAR_Z(31)
+				 :
+				 :
+				 : "memory");
+}
+#elif defined(__aarch64__)
+#define CLEAR(n) "movi v" #n ".16b, #0\n\t"
+
+void secret_clear_registers(void)
+{
+	__asm__ volatile(CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) CLEAR(4) CLEAR(5) CLEAR(6) CLEAR(7)
+				 CLEAR(16) CLEAR(17) CLEAR(18) CLEAR(19) CLEAR(20) CLEAR(21)
+					 CLEAR(22) CLEAR(23) CLEAR(24) CLEAR(25) CLEAR(26) CLEAR(27)
+						 CLEAR(28) CLEAR(29) CLEAR(30) CLEAR(31)
+			 :
+			 :
+			 : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18",
+			   "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",
+			   "v29", "v30", "v31");
+}
+#else
+void secret_clear_registers(void)
+{
+}
+#endif
+
 void secret_random(void *p, size_t size)
 {
 	randombytes_buf(p, size);

@@ -71,6 +71,14 @@ int secret_unseal(const uint8_t *box, size_t len, const uint8_t public[SECRET_PU
 /* secret_wipe - zero memory that is about to go; not removed by the compiler */
 void secret_wipe(void *p, size_t size);
 
+/*
+ * secret_clear_registers - zero the vector registers
+ *
+ * Copying leaves its last bytes there, and the kernel saves them with the thread, in memory that it
+ * does not clear when the thread ends. For the end of whatever handled something secret.
+ */
+void secret_clear_registers(void);
+
 /* secret_random - fill with bytes of the kernel's generator */
 void secret_random(void *p, size_t size);
 

@@ -156,6 +156,15 @@ void fixture_send(struct view_fixture *f, uint32_t op)
 	assert_int_equal(msg_send(f->keeper, &msg, sizeof(msg), NULL, 0), 0);
 }
 
+/* There is no device below to be replaced. */
+static void answer_hollow(struct view_fixture *f)
+{
+	struct view_plain msg = { .op = VIEW_HOLLOWED, .err = f->lies ? 0 : -EOPNOTSUPP };
+
+	assert_int_equal(msg_send(f->keeper, &msg, sizeof(msg), NULL, 0), 0);
+	f->asked_hollow++;
+}
+
 int fixture_wait(struct view_fixture *f, uint32_t op)
 {
 	union {
@@ -173,6 +182,8 @@ int fixture_wait(struct view_fixture *f, uint32_t op)
 		n = msg_recv(f->keeper, &msg, sizeof(msg), NULL, 0);
 		if (n <= 0)
 			fail_msg("the view ended before message %u", op);
+		if (msg.plain.op == VIEW_HOLLOW)
+			answer_hollow(f);
 		if (msg.plain.op == op)
 			return op == VIEW_SESSION_ADDED || op == VIEW_IDLE ? 0 : msg.plain.err;
 	}

@@ -20,6 +20,8 @@ struct view_fixture {
 	int mountfd;
 	int fusefd;
 	pid_t view;
+	bool lies;	       /* what VIEW_HOLLOW asks for is said to be done, and is not */
+	unsigned asked_hollow; /* how often */
 };
 
 enum how { CACHED = 0, STRICT = 1, NO_SESSION = 2, IN_RAM = 4, FSYNC_SAVES = 8 };

@@ -307,6 +307,21 @@ static void test_a_lock_while_writers_are_held_back_fails_them(void **state)
 	assert_int_equal(access(path_below(&f, "parked"), F_OK), -1);
 }
 
+static int write_odd(void *arg)
+{
+	return write_file(path_in(&f, "odd"), "not a whole block");
+}
+
+/* The view overwrites what the store's cache holds only when it has seen the store's device go. */
+static void test_a_keeper_that_lies_about_the_device_costs_no_data(void **state)
+{
+	assert_int_equal(as(MEMBER, write_odd, NULL), 0);
+	f.lies = true;
+	assert_int_equal(fixture_lock(&f), 0);
+	assert_int_equal(f.asked_hollow, 1);
+	assert_int_equal(check_file(path_below(&f, "odd"), "not a whole block"), 0);
+}
+
 static void test_a_killed_view_leaves_a_mount_that_answers_enotconn(void **state)
 {
 	struct stat st;
@@ -415,6 +430,7 @@ int main(void)
 		T(test_ten_thousand_known_inodes_are_locked_in_time),
 		T(test_the_lock_wins_against_clients_that_never_stop),
 		T(test_a_lock_while_writers_are_held_back_fails_them),
+		T(test_a_keeper_that_lies_about_the_device_costs_no_data),
 		T(test_a_killed_view_leaves_a_mount_that_answers_enotconn),
 		T(test_a_member_of_a_killed_view_gets_enotconn),
 		T(test_the_view_ends_when_the_keeper_hangs_up),
