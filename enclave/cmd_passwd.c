@@ -37,9 +37,9 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_passwd = {
 	.name = "passwd",
-	.args = "[--slot SLOT|LABEL]",
+	.args = "[--slot SLOT|LABEL] [--forget-history]",
 	.help = "change a passphrase of the vault",
-	.details = KEYARGS_PASSWD_HELP KEYARGS_FD_HELP
+	.details = KEYARGS_PASSWD_HELP KEYARGS_FORGET_HELP KEYARGS_FD_HELP
 	"\n"
 	"Asks for the current passphrase, or for any other key: who forgot it types the\n"
 	"recovery key. The new one is added before the old one is destroyed, and the\n"

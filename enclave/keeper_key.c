@@ -200,6 +200,26 @@ void key_go_on(struct keeper *k, struct conn *c, const void *msg, int fd)
 	c->state = CONN_KEY_QUEUED; /* key_pump() goes on */
 }
 
+/* In a conflict the kept states are another's. */
+void key_saved(struct keeper *k)
+{
+	int n;
+
+	if (!k->forget_history || k->rest.conflict[0])
+		return;
+	if (k->forget_history > 1) { /* that one had copied the header before the change */
+		k->forget_history--;
+		return;
+	}
+	n = history_prune(k->vault_dir, k->vault_name, 0);
+	if (n < 0) {
+		log_err(n, "remove the kept states of %s", k->cfg->vault);
+		return;
+	}
+	k->forget_history = 0;
+	log_info("%d kept states of the vault are removed: the keys were changed", n);
+}
+
 /* Between two saves: none may copy half of it. dm-crypt's part of the image begins behind it. */
 static void apply(struct keeper *k, struct conn *c)
 {
@@ -209,6 +229,8 @@ static void apply(struct keeper *k, struct conn *c)
 		log_err(r, "write the changed header");
 	else
 		log_info("the keys were changed: slot %d", c->verdict.slot);
+	if (r == 0 && c->key->job.req.forget)
+		k->forget_history = k->save.phase == SAVE_COMMITTING ? 2 : 1;
 	save_mark_dirty(k);
 	conn_answer(k, c, r, r < 0 ? WHY_KERNEL : WHY_NONE);
 }

@@ -182,6 +182,8 @@ struct keeper {
 	struct save save;
 
 	struct backoff backoff[2]; /* [0] root's, [1] the owner's */
+	unsigned
+		forget_history; /* after so many saves; 0: not. A change of the keys asked for it */
 
 	struct conn conns[KEEPER_CONNS];
 	struct session sessions[KEEPER_SESSIONS];
@@ -251,8 +253,9 @@ bool open_or_lock(struct keeper *k);
 /* --- keeper_key.c */
 void key_begin(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_KEY */
 void key_go_on(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_KEY_SEALED */
-void key_pump(struct keeper *k); /* go on with what waited for the lock's or a save's state */
-void key_forget(struct conn *c); /* what conn_answer() and a hang-up end */
+void key_pump(struct keeper *k);  /* go on with what waited for the lock's or a save's state */
+void key_saved(struct keeper *k); /* after a durable save, before anybody is told */
+void key_forget(struct conn *c);  /* what conn_answer() and a hang-up end */
 unsigned wait_sec(const struct keeper *k, const struct conn *c); /* before its next passphrase */
 bool wait_refuses(struct keeper *k, struct conn *c);		 /* true: it was answered so */
 void wait_verdict(struct keeper *k, const struct conn *c, int err, enum proto_why why);

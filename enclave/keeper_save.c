@@ -226,6 +226,7 @@ static void on_done(struct keeper *k, const struct saver_said *said)
 		k->origin = said->origin;
 		k->save.next_origin = (struct seal_origin){ 0 };
 		atrest_saved(k, said->unchanged);
+		key_saved(k);
 	}
 	k->save.last = *said;
 	if (said->err == -ESTALE && save_beside(k))

@@ -52,6 +52,7 @@ static int fill(struct change *c, const struct keyargs *a)
 			c->req.what = table[i].what;
 			c->what = table[i].name;
 		}
+	c->req.forget = a->forget_history;
 	c->req.token.kind = kind_of(a->kind);
 	if (c->req.token.kind == KEY_KINDS || !c->what) {
 		log_error("no kind of key is called '%s'", a->kind);

@@ -75,7 +75,8 @@ enum proto_key { KEY_LIST, KEY_ADD, KEY_REPLACE, KEY_REMOVE };
 
 struct req_key {
 	uint32_t op;
-	uint32_t what;		    /* enum proto_key */
+	uint32_t what;	 /* enum proto_key */
+	uint32_t forget; /* 1: when it is saved, remove the kept states, which the old keys open */
 	char which[KEYTOKEN_LABEL]; /* REMOVE, REPLACE: a slot's number or a label; may be empty */
 	struct keytoken token;	    /* ADD: of the new one */
 };

@@ -34,6 +34,8 @@ static int inner_argv(const struct keyargs *a, const char **argv)
 		argv[n++] = "--label";
 		argv[n++] = a->label;
 	}
+	if (a->forget_history)
+		argv[n++] = "--forget-history";
 	if (a->which && a->what == KEYARGS_PASSWD)
 		argv[n++] = "--slot";
 	else if (a->which)
@@ -156,9 +158,9 @@ const struct cmd cmd_key = {
 
 const struct cmd cmd_passwd = {
 	.name = "passwd",
-	.args = "[--slot SLOT|LABEL]",
+	.args = "[--slot SLOT|LABEL] [--forget-history]",
 	.help = "change the passphrase, also a forgotten one with the recovery key",
-	.details = KEYARGS_PASSWD_HELP KEYARGS_FD_HELP OPTS_HELP_COMMON
+	.details = KEYARGS_PASSWD_HELP KEYARGS_FORGET_HELP KEYARGS_FD_HELP OPTS_HELP_COMMON
 	"\n"
 	"The workshop must be up. Asks for the current passphrase, or any other key, and\n"
 	"twice for the new one, on this terminal; only sealed boxes go inside. At every\n"

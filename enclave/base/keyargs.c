@@ -19,7 +19,19 @@
 #define CHANGES (KEYARGS_PASSWD | KEYARGS_ADD | KEYARGS_REMOVE | KEYARGS_RECOVERY)
 #define FRESH	(KEYARGS_PASSWD | KEYARGS_ADD)
 
-enum { O_LABEL, O_KIND, O_KEY_FILE, O_WITH, O_FD, O_NEW_FD, O_SEAL, O_SLOT, O_JSON, O_YES };
+enum {
+	O_LABEL,
+	O_KIND,
+	O_KEY_FILE,
+	O_WITH,
+	O_FD,
+	O_NEW_FD,
+	O_SEAL,
+	O_SLOT,
+	O_JSON,
+	O_YES,
+	O_FORGET
+};
 
 static const struct option options[] = {
 	{ "label", required_argument, NULL, O_LABEL },
@@ -32,6 +44,7 @@ static const struct option options[] = {
 	{ "slot", required_argument, NULL, O_SLOT },
 	{ "json", no_argument, NULL, O_JSON },
 	{ "yes-to-stdout", no_argument, NULL, O_YES },
+	{ "forget-history", no_argument, NULL, O_FORGET },
 	{ 0 },
 };
 
@@ -46,6 +59,7 @@ static const unsigned allowed[] = {
 	[O_SLOT] = KEYARGS_PASSWD,
 	[O_JSON] = KEYARGS_LIST,
 	[O_YES] = KEYARGS_RECOVERY,
+	[O_FORGET] = KEYARGS_PASSWD | KEYARGS_REMOVE,
 };
 
 static int set_fd(const char *text, int *ret)
@@ -85,6 +99,9 @@ static int set(struct keyargs *a, int option, const char *value)
 		return 0;
 	case O_JSON:
 		a->json = true;
+		return 0;
+	case O_FORGET:
+		a->forget_history = true;
 		return 0;
 	default:
 		a->yes_to_stdout = true;

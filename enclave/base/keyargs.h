@@ -29,7 +29,7 @@ struct keyargs {
 	int passphrase_fd;	   /* the current one, or -1 */
 	int new_passphrase_fd;	   /* the new one, or -1 */
 	int seal_fd;		   /* a relay has both, or -1 */
-	bool json, yes_to_stdout;
+	bool json, yes_to_stdout, forget_history;
 };
 
 /*
@@ -55,6 +55,8 @@ void keyargs_finish(const struct keyargs *a, const struct prompt *p);
 #define KEYARGS_PASSWD_HELP                                                                    \
 	"  --slot SLOT|LABEL      which passphrase, where there are several and another key\n" \
 	"                         is typed (default: the one that is typed)\n"
+#define KEYARGS_FORGET_HELP \
+	"  --forget-history       remove the kept states of the vault, which the old key opens\n"
 #define KEYARGS_FD_HELP                                                                       \
 	"  --passphrase-fd N      read the current passphrase from descriptor N to its end\n" \
 	"  --with-key-file F      a key file is the current key\n"                            \
