@@ -21,6 +21,7 @@ static void format_day(uint64_t sec, char buf[24])
 static struct json_object *key_json(const struct proto_key_info *k)
 {
 	struct json_object *o = json_object_new_object();
+	char token[KEYTOKEN_JSON];
 
 	json_object_object_add(o, "slot", json_object_new_int(k->slot));
 	json_object_object_add(o, "kind",
@@ -31,6 +32,10 @@ static struct json_object *key_json(const struct proto_key_info *k)
 	json_object_object_add(o, "memory_kib", json_object_new_int64(k->memory_kib));
 	json_object_object_add(o, "passes", json_object_new_int64(k->passes));
 	json_object_object_add(o, "threads", json_object_new_int64(k->threads));
+	/* The host needs it to ask a FIDO2 token for the key; it opens nothing by itself. */
+	if (k->token.kind == KEY_FIDO2 &&
+	    keytoken_format(&k->token, k->slot, token, sizeof(token)) > 0)
+		json_object_object_add(o, "token", json_tokener_parse(token));
 	return o;
 }
 
@@ -81,10 +86,10 @@ static int list(const struct keyargs *a)
 	return CMD_DONE;
 }
 
-static int change(const struct keyargs *a)
+static int change(struct keyargs *a)
 {
 	struct prompt p = { 0 };
-	int r = a->seal_fd < 0 ? keyargs_prompt(a, &p) : 0;
+	int r = a->seal_fd < 0 ? keychange_prompt(a, &p) : 0;
 
 	if (r == 0)
 		r = keychange_run(a, &p);

@@ -5,10 +5,10 @@
 #include "enclave/cmd.h"
 #include "enclave/keychange.h"
 
-static int change(const struct keyargs *a)
+static int change(struct keyargs *a)
 {
 	struct prompt p = { 0 };
-	int r = a->seal_fd < 0 ? keyargs_prompt(a, &p) : 0;
+	int r = a->seal_fd < 0 ? keychange_prompt(a, &p) : 0;
 
 	if (r == 0)
 		r = keychange_run(a, &p);

@@ -17,6 +17,7 @@ static int parse(int argc, char *argv[], struct opening *o)
 						 { "accept-rollback", no_argument, NULL, 'a' },
 						 { "passphrase-fd", required_argument, NULL, 'p' },
 						 { "key-file", required_argument, NULL, 'k' },
+						 { "fido2", no_argument, NULL, 'f' },
 						 { 0 } };
 	long long fd;
 	int c;
@@ -40,6 +41,9 @@ static int parse(int argc, char *argv[], struct opening *o)
 		case 'k':
 			o->key_file = optarg;
 			break;
+		case 'f':
+			o->fido2 = true;
+			break;
 		default:
 			return -EINVAL;
 		}
@@ -56,7 +60,7 @@ static int run(int argc, char *argv[])
 
 	if (parse(argc, argv, &o) < 0)
 		return cmd_usage(&cmd_unlock);
-	if (o.passphrase_fd < 0 && !o.key_file && !isatty(STDIN_FILENO)) {
+	if (o.passphrase_fd < 0 && !o.key_file && !o.fido2 && !isatty(STDIN_FILENO)) {
 		log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
 		return CMD_FAILED;
 	}
@@ -77,13 +81,14 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_unlock = {
 	.name = "unlock",
-	.args = "[--create] [--accept-rollback] [--passphrase-fd N | --key-file F]",
+	.args = "[--create] [--accept-rollback] [--passphrase-fd N | --key-file F | --fido2]",
 	.help = "open the vault for this terminal's shell and all it starts",
 	.details =
 		"  --create           make a new vault when there is none\n"
 		"  --accept-rollback  open it although this host has seen a newer state\n"
 		"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"
 		"  --key-file F       open it with a key file ('enclave key add --key-file F')\n"
+		"  --fido2            open it with a FIDO2 token that is plugged in here\n"
 		"\n"
 		"At the prompt any passphrase will do, and the recovery key, typed in any way. After\n"
 		"a wrong one the next is looked at after 1, 2, 4 ... 60 seconds.\n"

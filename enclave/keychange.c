@@ -53,6 +53,7 @@ static int fill(struct change *c, const struct keyargs *a)
 			c->what = table[i].name;
 		}
 	c->req.forget = a->forget_history;
+	c->req.token = a->token; /* of a FIDO2 key; zeros otherwise */
 	c->req.token.kind = kind_of(a->kind);
 	if (c->req.token.kind == KEY_KINDS || !c->what) {
 		log_error("no kind of key is called '%s'", a->kind);
@@ -118,6 +119,13 @@ static int change(struct change *c, struct res_done *ret)
 	if (r < 0)
 		*ret = saved;
 	return r;
+}
+
+int keychange_prompt(struct keyargs *a, struct prompt *p)
+{
+	if (a->with_fido2)
+		a->n_tokens = opening_tokens(a->tokens, KEYARGS_TOKENS);
+	return keyargs_prompt(a, p);
 }
 
 int keychange_run(const struct keyargs *a, struct prompt *p)

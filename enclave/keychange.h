@@ -7,6 +7,9 @@
 
 #include "enclave/base/keyargs.h"
 
+/* keychange_prompt - keyargs_prompt() with the vault's FIDO2 keys, as the keeper lists them */
+int keychange_prompt(struct keyargs *a, struct prompt *p);
+
 /*
  * keychange_run - do what was asked for, and wait until it is on disk
  * @p: of keyargs_prompt(); borrowed. With @a->seal_fd the relay has the keys, and @p is not used

@@ -10,8 +10,8 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
-#include "enclave/base/size.h"
 #include "enclave/kdf.h"
+#include "enclave/keychoice.h"
 #include "enclave/luksjson.h"
 
 #define KDF_TIME_MS    1000
@@ -379,44 +379,6 @@ int luks_list(int header, struct luks_key keys[LUKS_KEYS_MAX])
 	return r < 0 ? r : list(cd, keys);
 }
 
-/* Which slot is meant by a number or a label? -ENOENT: none. */
-static int find_slot(const struct luks_key *keys, int n, const char *which)
-{
-	long long number;
-
-	for (int i = 0; i < n; i++)
-		if (num_parse(which, 0, 99, &number) == 0 ? keys[i].slot == number
-							  : !strcmp(keys[i].token.label, which))
-			return keys[i].slot;
-	return -ENOENT;
-}
-
-/*
- * Which passphrase does a change replace? The named one, or the one that was typed, or, when
- * another kind of key was given (the recovery key of a person who forgot it), the only one there
- * is.
- */
-static int find_replaced(const struct luks_key *keys, int n, int typed, const char *which)
-{
-	int found = -ENOENT;
-
-	for (int i = 0; i < n; i++)
-		if (keys[i].slot == typed && keys[i].token.kind == KEY_PASSPHRASE && !*which)
-			return typed;
-	if (*which)
-		found = find_slot(keys, n, which);
-	for (int i = 0; i < n; i++) {
-		if (*which && keys[i].slot == found && keys[i].token.kind != KEY_PASSPHRASE)
-			return -ENOENT;
-		if (*which || keys[i].token.kind != KEY_PASSPHRASE)
-			continue;
-		if (found >= 0)
-			return -ENOTUNIQ;
-		found = keys[i].slot;
-	}
-	return found;
-}
-
 static int drop_slot(struct crypt_device *cd, int slot)
 {
 	struct keytoken t;
@@ -427,16 +389,6 @@ static int drop_slot(struct crypt_device *cd, int slot)
 	return r < 0 ? r : 0;
 }
 
-/* Without a label: its kind, with a number where that is taken. */
-static void name_it(struct keytoken *t, const struct luks_key *keys, int n)
-{
-	const char *kind = keytoken_kind_name(t->kind);
-
-	snprintf(t->label, sizeof(t->label), "%s", kind);
-	for (int i = 2; find_slot(keys, n, t->label) >= 0; i++)
-		snprintf(t->label, sizeof(t->label), "%s-%d", kind, i);
-}
-
 static int change_add(struct crypt_device *cd, const struct luks_change *c, struct secret *key,
 		      const struct luks_key *keys, int n)
 {
@@ -444,10 +396,10 @@ static int change_add(struct crypt_device *cd, const struct luks_change *c, stru
 
 	if (n >= SLOTS_TO_ADD)
 		return -ENOSPC;
-	if (*token.label && find_slot(keys, n, token.label) >= 0)
+	if (*token.label && keychoice_find(keys, n, token.label) >= 0)
 		return -EEXIST;
 	if (!*token.label)
-		name_it(&token, keys, n);
+		keychoice_name(keys, n, &token);
 	return add_slot(cd, key, c->fresh, &token);
 }
 
@@ -455,7 +407,7 @@ static int change_add(struct crypt_device *cd, const struct luks_change *c, stru
 static int change_replace(struct crypt_device *cd, const struct luks_change *c, struct secret *key,
 			  const struct luks_key *keys, int n, int typed)
 {
-	int old = find_replaced(keys, n, typed, c->which), slot, r;
+	int old = keychoice_replaced(keys, n, typed, c->which), slot, r;
 	struct keytoken t;
 
 	if (old < 0)
@@ -475,7 +427,7 @@ static int change_replace(struct crypt_device *cd, const struct luks_change *c, 
 static int change_remove(struct crypt_device *cd, const struct luks_change *c,
 			 const struct luks_key *keys, int n)
 {
-	int slot = find_slot(keys, n, c->which), r;
+	int slot = keychoice_find(keys, n, c->which), r;
 
 	if (slot < 0)
 		return slot;

@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
+#include "enclave/base/keytoken.h"
 #include "enclave/base/secret.h"
-#include "enclave/keytoken.h"
 
 #define LUKS_KEY_BYTES	  64 /* aes-xts-plain64 with two 256-bit keys */
 #define LUKS_SECTOR_BYTES 4096

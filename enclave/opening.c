@@ -10,6 +10,7 @@
 #include "enclave/base/cmd.h"
 #include "enclave/base/countdown.h"
 #include "enclave/base/fd.h"
+#include "enclave/base/fido2.h"
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
@@ -152,6 +153,30 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 	return r;
 }
 
+int opening_tokens(struct keytoken *ret, size_t max)
+{
+	struct res_keys keys;
+	struct res_done no;
+	size_t n = 0;
+
+	if (client_keys(&keys, &no) < 0)
+		return 0;
+	for (uint32_t i = 0; i < keys.n && n < max; i++)
+		if (keys.keys[i].token.kind == KEY_FIDO2)
+			ret[n++] = keys.keys[i].token;
+	return n;
+}
+
+static int ask_fido2(struct secret **ret)
+{
+	struct keytoken tokens[PROTO_KEYS];
+	int n = opening_tokens(tokens, PROTO_KEYS), r = fido2_open(tokens, n, ret);
+
+	if (r < 0)
+		log_error("--fido2: %s", fido2_why(r));
+	return r;
+}
+
 /* What was given once is not to be asked for. */
 static int fill_prompt(const struct opening *o, struct prompt *prompt)
 {
@@ -159,6 +184,8 @@ static int fill_prompt(const struct opening *o, struct prompt *prompt)
 
 	if (o->seal_fd >= 0 || o->prompt)
 		return 0;
+	if (o->fido2)
+		return ask_fido2(&prompt->given);
 	if (o->passphrase_fd >= 0)
 		r = prompt_read_fd(o->passphrase_fd, &prompt->given);
 	else if (o->key_file)

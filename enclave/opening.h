@@ -18,6 +18,7 @@ struct opening {
 	int seal_fd;	      /* a relay (base/sealfd.h), or -1 */
 	int passphrase_fd;    /* a descriptor that is read to its end and closed, or -1 */
 	const char *key_file; /* base/keyfile.h, or NULL */
+	bool fido2;	      /* a FIDO2 token that is plugged in here (base/fido2.h) */
 	/* otherwise the terminal; three attempts there and with a relay */
 	uint32_t flags;	       /* enum req_open_flags */
 	struct prompt *prompt; /* borrowed: already has what is needed; NULL: one of our own */
@@ -30,6 +31,9 @@ struct opening {
  * Says by itself what went wrong. Returns 0 when the session is open, or -errno.
  */
 int opening_run(const struct opening *o);
+
+/* opening_tokens - the vault's FIDO2 keys. Returns how many, 0 when the keeper does not say. */
+int opening_tokens(struct keytoken *ret, size_t max);
 
 /* opening_box - have an ask answered, by the relay or the prompt. Returns as prompt_answer(). */
 int opening_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "enclave/keytoken.h"
+#include "enclave/base/keytoken.h"
 
 /* Fixed, and in a directory that only root can write: no environment can lead a client elsewhere.
  */

@@ -37,6 +37,9 @@ int visit_option(struct visit *v, int letter, const char *arg)
 	case 'k':
 		v->opening.key_file = arg;
 		return 0;
+	case 'f':
+		v->opening.fido2 = true;
+		return 0;
 	case 's':
 		return parse_fd(arg, &v->opening.seal_fd);
 	case 'u':
@@ -103,7 +106,7 @@ int visit_run(const struct visit *v, char *const argv[])
 	int r;
 
 	if (v->opening.seal_fd < 0 && v->opening.passphrase_fd < 0 && !v->opening.key_file &&
-	    !isatty(STDIN_FILENO)) {
+	    !v->opening.fido2 && !isatty(STDIN_FILENO)) {
 		log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
 		return CMD_FAILED;
 	}

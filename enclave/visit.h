@@ -29,13 +29,13 @@ struct visit {
 	}
 
 /* What both commands take, for getopt_long(3): visit_option() gets its letters. */
-#define VISIT_OPTIONS                                                                        \
-	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' }, \
-		{ "passphrase-fd", required_argument, NULL, 'p' },                           \
-		{ "key-file", required_argument, NULL, 'k' },                                \
-		{ "seal-fd", required_argument, NULL, 's' },                                 \
-	{                                                                                    \
-		"user", required_argument, NULL, 'u'                                         \
+#define VISIT_OPTIONS                                                                              \
+	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' },       \
+		{ "passphrase-fd", required_argument, NULL, 'p' },                                 \
+		{ "key-file", required_argument, NULL, 'k' }, { "fido2", no_argument, NULL, 'f' }, \
+		{ "seal-fd", required_argument, NULL, 's' },                                       \
+	{                                                                                          \
+		"user", required_argument, NULL, 'u'                                               \
 	}
 
 #define VISIT_HELP                                                                        \
@@ -44,6 +44,7 @@ struct visit {
 	"  --accept-rollback  open it although this host has seen a newer state\n"        \
 	"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"         \
 	"  --key-file F       open it with a key file ('enclave key add --key-file F')\n" \
+	"  --fido2            open it with a FIDO2 token that is plugged in here\n"       \
 	"  --seal-fd N        a relay that asks elsewhere and sends a sealed box\n"
 
 /* visit_option - take one of VISIT_OPTIONS. Returns 0, or -EINVAL (said) when it is none or wrong.

@@ -13,8 +13,8 @@ static int enter(const struct cmd *cmd, int argc, char *argv[])
 {
 	static struct launch l;
 	struct prompt prompt = { 0 };
-	int r = launch_begin(&l, cmd, OPT_UP | OPT_ACCEPT_ROLLBACK | OPT_KEY_FILE, false, argc,
-			     argv);
+	int r = launch_begin(&l, cmd, OPT_UP | OPT_ACCEPT_ROLLBACK | OPT_KEY_FILE | OPT_FIDO2,
+			     false, argc, argv);
 
 	if (r)
 		return r;
@@ -22,11 +22,11 @@ static int enter(const struct cmd *cmd, int argc, char *argv[])
 		log_error(TYPE_INSTEAD);
 		return CMD_USAGE;
 	}
-	if (launch_passphrase(&l, &prompt) < 0 || launch_up(&l) < 0)
+	if (launch_up(&l) < 0 || launch_passphrase(&l, &prompt) < 0)
 		return CMD_FAILED;
 	/* A person is asked twice before a vault is made, so nothing more is needed for it. */
 	r = launch_run(&l, &prompt,
-		       (l.o.key_file ? 0 : REQUEST_CREATE) |
+		       (prompt.given ? 0 : REQUEST_CREATE) |
 			       (l.o.accept_rollback ? REQUEST_ACCEPT_ROLLBACK : 0),
 		       false);
 	prompt_done(&prompt);
@@ -43,16 +43,17 @@ static int run_default(int argc, char *argv[])
 	return enter(&cmd_default, argc, argv);
 }
 
-#define ENTER_DETAILS                                                                                       \
-	"  --key-file F         open the vault with a key file of this machine\n" OPTS_HELP_ACCEPT_ROLLBACK \
-		OPTS_HELP_UP "\n"                                                                           \
-	"Starts the workshop when it is down. Asks for the passphrase on this\n"                            \
-	"terminal, twice when the vault is new. The session ends with the shell\n"                          \
-	"and with the terminal; the last one locks.\n"                                                      \
-	"\n"                                                                                                \
-	"Example:  sudo tazlaunch enter --name work\n"                                                      \
-	"\n"                                                                                                \
-	"Exit codes: the shell's own; 1 also when the session was not opened, and\n"                        \
+#define ENTER_DETAILS                                                                                           \
+	"  --key-file F         open the vault with a key file of this machine\n"                               \
+	"  --fido2              open it with a FIDO2 token that is plugged in here\n" OPTS_HELP_ACCEPT_ROLLBACK \
+		OPTS_HELP_UP "\n"                                                                               \
+	"Starts the workshop when it is down. Asks for the passphrase on this\n"                                \
+	"terminal, twice when the vault is new. The session ends with the shell\n"                              \
+	"and with the terminal; the last one locks.\n"                                                          \
+	"\n"                                                                                                    \
+	"Example:  sudo tazlaunch enter --name work\n"                                                          \
+	"\n"                                                                                                    \
+	"Exit codes: the shell's own; 1 also when the session was not opened, and\n"                            \
 	"no shell ran; 2 usage, or no terminal.\n"
 
 const struct cmd cmd_enter = {

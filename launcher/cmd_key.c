@@ -10,7 +10,7 @@
 #define WORDS_MAX 40
 
 /* What goes inside: what was asked for, without anything that is a key or stays here. */
-static int inner_argv(const struct keyargs *a, const char **argv)
+static int inner_argv(const struct keyargs *a, const char *token, const char **argv)
 {
 	static const struct {
 		enum keyargs_what what;
@@ -30,6 +30,10 @@ static int inner_argv(const struct keyargs *a, const char **argv)
 		argv[n++] = "--kind";
 		argv[n++] = a->kind;
 	}
+	if (*token) {
+		argv[n++] = "--token";
+		argv[n++] = token;
+	}
 	if (a->label) {
 		argv[n++] = "--label";
 		argv[n++] = a->label;
@@ -46,18 +50,25 @@ static int inner_argv(const struct keyargs *a, const char **argv)
 	return n;
 }
 
-static int change(struct launch *l, const struct keyargs *a)
+static int change(struct launch *l, struct keyargs *a)
 {
-	const char *argv[12];
+	char token[KEYTOKEN_JSON] = "";
+	const char *argv[16];
 	struct prompt p = { 0 };
-	int r = keyargs_prompt(a, &p);
+	int r;
+
+	if (a->with_fido2)
+		a->n_tokens = launch_tokens(l, a->tokens, KEYARGS_TOKENS);
+	r = keyargs_prompt(a, &p);
+	if (r == 0 && a->token.credential_len)
+		keytoken_format(&a->token, 0, token, sizeof(token));
 
 	std_fds_open(); /* a later open(2) must not become standard input */
 	if (r < 0) {
 		prompt_done(&p);
 		return CMD_FAILED;
 	}
-	l->n_args = inner_argv(a, argv);
+	l->n_args = inner_argv(a, token, argv);
 	l->args = (char **)argv;
 	r = launch_vault(l, &p);
 	if (r == 0) {

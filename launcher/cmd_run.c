@@ -8,7 +8,9 @@ static int run_with(struct launch *l, struct prompt *prompt)
 {
 	bool fd_is_stdin = l->o.given & OPT_PASSPHRASE_FD && l->o.passphrase_fd == 0;
 
-	if (launch_passphrase(l, prompt) < 0 || launch_up(l) < 0)
+	/* What to ask a FIDO2 token is known inside only. */
+	if ((l->o.fido2 && launch_up(l) < 0) || launch_passphrase(l, prompt) < 0 ||
+	    launch_up(l) < 0)
 		return CMD_FAILED;
 	return launch_run(l, prompt,
 			  (l->o.create ? REQUEST_CREATE : 0) |
@@ -22,14 +24,14 @@ static int run(int argc, char *argv[])
 	struct prompt prompt = { 0 };
 	int r = launch_begin(&l, &cmd_run,
 			     OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD | OPT_ACCEPT_ROLLBACK |
-				     OPT_KEY_FILE,
+				     OPT_KEY_FILE | OPT_FIDO2,
 			     true, argc, argv);
 
 	if (r)
 		return r;
 	if (!l.n_args)
 		return cmd_usage(&cmd_run);
-	if (!(l.o.given & (OPT_PASSPHRASE_FD | OPT_KEY_FILE)) && !terminal_can_ask()) {
+	if (!(l.o.given & (OPT_PASSPHRASE_FD | OPT_KEY_FILE | OPT_FIDO2)) && !terminal_can_ask()) {
 		log_error("there is no terminal, so nothing is asked; type: "
 			  "printf %%s \"$PASS\" | tazlaunch run --passphrase-fd 0 -- %s ...",
 			  l.args[0]);
@@ -49,7 +51,8 @@ const struct cmd cmd_run = {
 		"  --passphrase-fd N    read the passphrase from descriptor N to its end, instead of\n"
 		"                       asking on the terminal; with 0 the command's input is\n"
 		"                       /dev/null\n"
-		"  --key-file F         open the vault with a key file of this machine\n" OPTS_HELP_ACCEPT_ROLLBACK
+		"  --key-file F         open the vault with a key file of this machine\n"
+		"  --fido2              open it with a FIDO2 token that is plugged in here\n" OPTS_HELP_ACCEPT_ROLLBACK
 			OPTS_HELP_UP "\n"
 		"Builds and starts the workshop when it is down. The command has a terminal when\n"
 		"standard input and output are one.\n"

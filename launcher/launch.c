@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/fido2.h"
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "launcher/attach.h"
@@ -473,10 +474,33 @@ void launch_note_seen(struct launch *l, const char *status)
 			l->state_dir, (unsigned long long)news.generation);
 }
 
+int launch_tokens(struct launch *l, struct keytoken *ret, size_t max)
+{
+	static const char *const argv[] = { "/usr/bin/enclave", "key", "list", "--json", NULL };
+	char text[16384];
+	int n = launch_capture(l, argv, text, sizeof(text)) == 0
+			? keytoken_parse_list(text, ret, max)
+			: 0;
+
+	return n < 0 ? 0 : n;
+}
+
+static int ask_fido2(struct launch *l, struct prompt *p)
+{
+	struct keytoken tokens[16];
+	int n = launch_tokens(l, tokens, 16), r = fido2_open(tokens, n, &p->given);
+
+	if (r < 0)
+		log_error("--fido2: %s", fido2_why(r));
+	return r;
+}
+
 int launch_passphrase(struct launch *l, struct prompt *p)
 {
 	int r;
 
+	if (l->o.fido2)
+		return ask_fido2(l, p);
 	if (l->o.key_file) {
 		r = keyfile_read(l->o.key_file, &p->given);
 		return r < 0 ? (log_error("key file %s: %s", l->o.key_file, keyfile_why(r)), r) : 0;

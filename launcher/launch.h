@@ -5,6 +5,7 @@
 #define TAZ_LAUNCHER_LAUNCH_H
 
 #include "enclave/base/cmd.h"
+#include "enclave/base/keytoken.h"
 #include "enclave/base/prompt.h"
 #include "launcher/engine.h"
 #include "launcher/opts.h"
@@ -88,7 +89,14 @@ int launch_vault(struct launch *l, struct prompt *prompt);
  */
 void launch_note_seen(struct launch *l, const char *status);
 
-/* launch_passphrase - read --passphrase-fd when it was given. Returns 0 or -errno after saying why.
+/* launch_tokens - the vault's FIDO2 keys (base/keytoken.h). Returns how many; 0 when nobody says.
+ */
+int launch_tokens(struct launch *l, struct keytoken *ret, size_t max);
+
+/*
+ * launch_passphrase - have the key ready that an option has: --passphrase-fd, --key-file, --fido2
+ * The workshop must be up for --fido2: it knows what to ask the token.
+ * Returns 0 or -errno after saying why.
  */
 int launch_passphrase(struct launch *l, struct prompt *p);
 

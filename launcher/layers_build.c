@@ -15,9 +15,8 @@
 #define DEBIAN "docker.io/library/debian:trixie-slim"
 
 /* What meson needs of a folder of ours; a changed page or test rebuilds no image. */
-static const char *const sources[] = {
-	"*.c", "*.h", "*.scd", "meson.build", "meson.options", NULL
-};
+static const char *const sources[] = { "*.c", "*.h", "*.scd", "meson.build", "meson_options.txt",
+				       NULL };
 
 static const struct layer_part base_parts[] = {
 	{ "images/base/build.packages", "build.packages", NULL },
@@ -25,6 +24,7 @@ static const struct layer_part base_parts[] = {
 	{ "images/base/setup", "setup", NULL },
 	{ "images/base/dotfiles", "dotfiles", NULL },
 	{ "meson.build", "src/meson.build", NULL },
+	{ "meson_options.txt", "src/meson_options.txt", NULL },
 	{ "enclave", "src/enclave", sources },
 	{ "tazfs", "src/tazfs", sources },
 	{ "launcher", "src/launcher", sources },

@@ -80,6 +80,12 @@ static int set_key_file(struct opts *o, const char *v)
 	return *v ? 0 : -EINVAL;
 }
 
+static int set_fido2(struct opts *o, const char *v)
+{
+	o->fido2 = true;
+	return 0;
+}
+
 static int set_create(struct opts *o, const char *v)
 {
 	o->create = true;
@@ -129,6 +135,7 @@ static const struct opt {
 	{ "--view-memory", OPT_VIEW_MEMORY, set_view_memory, "cached or strict" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },
+	{ "--fido2", OPT_FIDO2, set_fido2, NULL },
 	{ "--create", OPT_CREATE, set_create, NULL },
 	{ "--json", OPT_JSON, set_json, NULL },
 	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK, set_accept_rollback, NULL },

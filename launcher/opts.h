@@ -23,6 +23,7 @@ enum opt_bit {
 	OPT_YES = 1024,
 	OPT_KEY_FILE = 2048,
 	OPT_VIEW_MEMORY = 1 << 14,
+	OPT_FIDO2 = 1 << 15,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_DURABILITY = 4096,
@@ -42,7 +43,7 @@ struct opts {
 	const char *view_memory; /* "cached" or "strict" */
 	int passphrase_fd;	 /* < 0: ask */
 	const char *key_file;	 /* NULL: none */
-	bool create, json, accept_rollback, yes;
+	bool fido2, create, json, accept_rollback, yes;
 };
 
 /* opts_init - the defaults */

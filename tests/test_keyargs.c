@@ -46,6 +46,12 @@ static void test_a_command_line_is_understood(void **state)
 	assert_string_equal(a.which, "3");
 	assert_int_equal(parse("key list --json", &a, why), 0);
 	assert_true(a.json);
+	/* As a relay puts it. */
+	assert_int_equal(parse("key --seal-fd 3 add --kind passphrase --label x", &a, why), 0);
+	assert_int_equal(a.what, KEYARGS_ADD);
+	assert_int_equal(a.seal_fd, 3);
+	assert_int_equal(parse("key add --fido2", &a, why), 0);
+	assert_string_equal(a.kind, "fido2");
 	assert_int_equal(parse("key recovery", &a, why), 0);
 	assert_string_equal(a.kind, "recovery");
 }
@@ -64,6 +70,9 @@ static void test_a_wrong_one_is_refused_with_the_word_that_is_wrong(void **state
 		{ "key add extra", "extra" },
 		{ "key remove", "which" },
 		{ "key remove a b", "b" },
+		{ "key add --fido2 --key-file f", "FIDO2" },
+		{ "key add --with-fido2 --with-key-file f", "one place" },
+		{ "key add --token {} --fido2", "a token" },
 		{ "key add --key-file f --new-passphrase-fd 3", "both" },
 		{ "passwd --passphrase-fd 3 --new-passphrase-fd 3", "two" },
 		{ "passwd more", "more" },

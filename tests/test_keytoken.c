@@ -4,12 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "enclave/keytoken.h"
+#include "enclave/base/keytoken.h"
 
 static struct keytoken fido2(void)
 {
@@ -106,12 +105,32 @@ static void test_what_came_over_a_socket_is_checked_too(void **state)
 	assert_int_equal(keytoken_check(&t), -EINVAL);
 }
 
+/* The host reads it from a workshop, which may say anything. */
+static void test_the_tokens_of_a_list_are_those_that_are_in_range(void **state)
+{
+	struct keytoken t = fido2(), found[4];
+	char json[KEYTOKEN_JSON], list[3 * KEYTOKEN_JSON];
+
+	assert_true(keytoken_format(&t, 1, json, sizeof(json)) > 0);
+	snprintf(list, sizeof(list),
+		 "{\"keys\":[{\"slot\":0},7,{\"token\":{\"type\":\"taz-key\"}},{\"token\":%s},"
+		 "{\"token\":%s}]}",
+		 json, json);
+	assert_int_equal(keytoken_parse_list(list, found, 4), 2);
+	assert_memory_equal(&found[1], &t, sizeof(t));
+	assert_int_equal(keytoken_parse_list(list, found, 1), 1);
+	assert_int_equal(keytoken_parse_list("{\"keys\":7}", found, 4), -EBADMSG);
+	assert_int_equal(keytoken_parse_list("", found, 4), -EBADMSG);
+	assert_int_equal(keytoken_parse_list("[]", found, 4), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_token_comes_back_as_it_was),
 		cmocka_unit_test(test_a_label_is_never_a_slot_s_number_nor_needs_escaping),
 		cmocka_unit_test(test_what_is_out_of_range_is_no_token),
+		cmocka_unit_test(test_the_tokens_of_a_list_are_those_that_are_in_range),
 		cmocka_unit_test(test_what_came_over_a_socket_is_checked_too),
 	};
 

@@ -14,6 +14,7 @@
 
 #include "enclave/luks.h"
 
+#define HEX64	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define IMAGE_BYTES (16 << 20)
 #define RECOVERY    "00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000-00000"
 
@@ -105,7 +106,8 @@ static void make_cheap(int fd, const char *path, const struct secret *first)
 static void test_keys_are_added_replaced_and_removed(void **state)
 {
 	struct secret *old = passphrase("old one"), *fresh = passphrase("new one"),
-		      *recovery = passphrase(RECOVERY), *wrong = passphrase("wrong");
+		      *recovery = passphrase(RECOVERY), *wrong = passphrase("wrong"),
+		      *fido2 = passphrase(HEX64);
 	struct luks_key keys[LUKS_KEYS_MAX];
 	struct luks_change c;
 	char path[32];
@@ -145,7 +147,19 @@ static void test_keys_are_added_replaced_and_removed(void **state)
 	assert_int_equal(opens(fd, recovery), -EPERM);
 	assert_int_equal(opens(fd, fresh), 0);
 
+	/* A FIDO2 key is a text like a key file's; its token says how to have it made again. */
+	c = change(LUKS_ADD, fresh, fido2, "", KEY_FIDO2);
+	c.token.credential_len = 3;
+	memcpy(c.token.credential, "abc", 3);
+	strcpy(c.token.rp, "taz");
+	assert_true(luks_change(fd, &c) >= 0);
+	assert_int_equal(opens(fd, fido2), 0);
+	assert_int_equal(luks_list(fd, keys), 2);
+	assert_int_equal(keys[0].token.kind, KEY_FIDO2);
+	assert_memory_equal(keys[0].token.credential, "abc", 3);
+
 	secret_free(old);
+	secret_free(fido2);
 	secret_free(fresh);
 	secret_free(recovery);
 	secret_free(wrong);

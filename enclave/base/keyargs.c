@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "enclave/base/fido2.h"
 #include "enclave/base/io.h"
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
@@ -30,7 +31,10 @@ enum {
 	O_SLOT,
 	O_JSON,
 	O_YES,
-	O_FORGET
+	O_FORGET,
+	O_FIDO2,
+	O_WITH_FIDO2,
+	O_TOKEN
 };
 
 static const struct option options[] = {
@@ -45,6 +49,9 @@ static const struct option options[] = {
 	{ "json", no_argument, NULL, O_JSON },
 	{ "yes-to-stdout", no_argument, NULL, O_YES },
 	{ "forget-history", no_argument, NULL, O_FORGET },
+	{ "fido2", no_argument, NULL, O_FIDO2 },
+	{ "with-fido2", no_argument, NULL, O_WITH_FIDO2 },
+	{ "token", required_argument, NULL, O_TOKEN },
 	{ 0 },
 };
 
@@ -60,6 +67,9 @@ static const unsigned allowed[] = {
 	[O_JSON] = KEYARGS_LIST,
 	[O_YES] = KEYARGS_RECOVERY,
 	[O_FORGET] = KEYARGS_PASSWD | KEYARGS_REMOVE,
+	[O_FIDO2] = KEYARGS_ADD,
+	[O_WITH_FIDO2] = CHANGES,
+	[O_TOKEN] = KEYARGS_ADD,
 };
 
 static int set_fd(const char *text, int *ret)
@@ -103,6 +113,14 @@ static int set(struct keyargs *a, int option, const char *value)
 	case O_FORGET:
 		a->forget_history = true;
 		return 0;
+	case O_FIDO2:
+		a->fido2 = true;
+		return 0;
+	case O_WITH_FIDO2:
+		a->with_fido2 = true;
+		return 0;
+	case O_TOKEN:
+		return keytoken_parse(value, &a->token);
 	default:
 		a->yes_to_stdout = true;
 		return 0;
@@ -144,8 +162,8 @@ static int take_options(int argc, char *argv[], struct keyargs *a, char *why, si
 			return -EINVAL;
 		}
 		if (set(a, c, optarg) < 0) {
-			snprintf(why, size, "--%s takes a descriptor's number, not '%s'",
-				 options[c].name, optarg);
+			snprintf(why, size, "--%s takes %s, not '%s'", options[c].name,
+				 c == O_TOKEN ? "a token" : "a descriptor's number", optarg);
 			return -EINVAL;
 		}
 	}
@@ -156,8 +174,10 @@ static int check(const struct keyargs *a, char *why, size_t size)
 {
 	if (a->key_file && a->new_passphrase_fd >= 0)
 		snprintf(why, size, "a new key is a file or a passphrase, not both");
-	else if (a->with_key_file && a->passphrase_fd >= 0)
-		snprintf(why, size, "the current key is a file or a passphrase, not both");
+	else if (a->fido2 && (a->key_file || a->new_passphrase_fd >= 0))
+		snprintf(why, size, "a new key is a FIDO2 token's or another, not both");
+	else if ((a->with_key_file != NULL) + (a->passphrase_fd >= 0) + a->with_fido2 > 1)
+		snprintf(why, size, "the current key comes from one place, not from several");
 	else if (a->passphrase_fd >= 0 && a->passphrase_fd == a->new_passphrase_fd)
 		snprintf(why, size, "two passphrases need two descriptors");
 	else if (a->what == KEYARGS_REMOVE && !a->which)
@@ -209,6 +229,8 @@ int keyargs_parse(int argc, char *argv[], struct keyargs *ret, char *why, size_t
 		snprintf(why, size, "one word too many: %s", *argv);
 		return -EINVAL;
 	}
+	if (ret->fido2)
+		ret->kind = "fido2";
 	return check(ret, why, size);
 }
 
@@ -235,13 +257,44 @@ static int read_fd(const char *option, int fd, struct secret **ret)
 	return r;
 }
 
-static bool asks(const struct keyargs *a)
+static bool asks_fresh(const struct keyargs *a)
 {
-	return (a->passphrase_fd < 0 && !a->with_key_file) ||
-	       (a->what & FRESH && a->new_passphrase_fd < 0 && !a->key_file);
+	return a->what & FRESH && a->new_passphrase_fd < 0 && !a->key_file && !a->fido2;
 }
 
-int keyargs_prompt(const struct keyargs *a, struct prompt *p)
+static bool asks(const struct keyargs *a)
+{
+	return (a->passphrase_fd < 0 && !a->with_key_file && !a->with_fido2) || asks_fresh(a);
+}
+
+static int said(const char *option, int r)
+{
+	if (r < 0)
+		log_error("--%s: %s", option, fido2_why(r));
+	return r;
+}
+
+static int read_current(const struct keyargs *a, struct secret **ret)
+{
+	if (a->with_fido2)
+		return said("with-fido2", fido2_open(a->tokens, a->n_tokens, ret));
+	if (a->with_key_file)
+		return read_file(a->with_key_file, ret);
+	return a->passphrase_fd >= 0 ? read_fd("passphrase-fd", a->passphrase_fd, ret) : 0;
+}
+
+static int read_fresh(struct keyargs *a, struct secret **ret)
+{
+	if (a->fido2)
+		return said("fido2", fido2_enroll(&a->token, ret));
+	if (a->key_file)
+		return read_file(a->key_file, ret);
+	if (a->new_passphrase_fd >= 0)
+		return read_fd("new-passphrase-fd", a->new_passphrase_fd, ret);
+	return a->what == KEYARGS_RECOVERY ? recovery_new(ret) : 0;
+}
+
+int keyargs_prompt(struct keyargs *a, struct prompt *p)
 {
 	int r = 0;
 
@@ -252,19 +305,12 @@ int keyargs_prompt(const struct keyargs *a, struct prompt *p)
 	}
 	if (asks(a) && !isatty(STDIN_FILENO)) {
 		log_error("there is no terminal to ask on; use --passphrase-fd N%s",
-			  a->what & FRESH && !a->key_file ? " and --new-passphrase-fd M" : "");
+			  asks_fresh(a) ? " and --new-passphrase-fd M" : "");
 		return -ENOTTY;
 	}
-	if (a->with_key_file)
-		r = read_file(a->with_key_file, &p->given);
-	else if (a->passphrase_fd >= 0)
-		r = read_fd("passphrase-fd", a->passphrase_fd, &p->given);
-	if (r == 0 && a->key_file)
-		r = read_file(a->key_file, &p->fresh);
-	else if (r == 0 && a->new_passphrase_fd >= 0)
-		r = read_fd("new-passphrase-fd", a->new_passphrase_fd, &p->fresh);
-	else if (r == 0 && a->what == KEYARGS_RECOVERY)
-		r = recovery_new(&p->fresh);
+	r = read_current(a, &p->given);
+	if (r == 0)
+		r = read_fresh(a, &p->fresh);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "enclave/base/keytoken.h"
 #include "enclave/base/prompt.h"
 
 enum keyargs_what {
@@ -20,6 +21,8 @@ enum keyargs_what {
 	KEYARGS_RECOVERY = 16,
 };
 
+#define KEYARGS_TOKENS 8
+
 struct keyargs {
 	enum keyargs_what what;
 	const char *kind;	   /* of a new key: "passphrase", "key-file", "recovery", "fido2" */
@@ -29,7 +32,10 @@ struct keyargs {
 	int passphrase_fd;	   /* the current one, or -1 */
 	int new_passphrase_fd;	   /* the new one, or -1 */
 	int seal_fd;		   /* a relay has both, or -1 */
-	bool json, yes_to_stdout, forget_history;
+	struct keytoken token;	   /* ADD of a FIDO2 key: filled by keyargs_prompt(), or --token */
+	struct keytoken tokens[KEYARGS_TOKENS]; /* the vault's, to be filled when with_fido2 */
+	int n_tokens;
+	bool json, yes_to_stdout, forget_history, fido2, with_fido2;
 };
 
 /*
@@ -46,7 +52,7 @@ int keyargs_parse(int argc, char *argv[], struct keyargs *ret, char *why, size_t
  * Says what is wrong: a file that cannot be read, nobody to ask, nobody to show a recovery key to.
  * Returns 0 or -errno.
  */
-int keyargs_prompt(const struct keyargs *a, struct prompt *p);
+int keyargs_prompt(struct keyargs *a, struct prompt *p);
 
 /* keyargs_finish - after success: show a recovery key, once, and say what a change does not do */
 void keyargs_finish(const struct keyargs *a, const struct prompt *p);
@@ -60,12 +66,14 @@ void keyargs_finish(const struct keyargs *a, const struct prompt *p);
 #define KEYARGS_FD_HELP                                                                       \
 	"  --passphrase-fd N      read the current passphrase from descriptor N to its end\n" \
 	"  --with-key-file F      a key file is the current key\n"                            \
+	"  --with-fido2           a FIDO2 token that is plugged in has the current key\n"     \
 	"  --new-passphrase-fd N  read the new passphrase from descriptor N to its end\n"
 #define KEYARGS_KEY_ARGS \
-	"add [--label TEXT] [--key-file F] | list [--json] | remove SLOT|LABEL | recovery"
+	"add [--label TEXT] [--key-file F | --fido2] | list [--json] | remove SLOT|LABEL | recovery"
 #define KEYARGS_KEY_HELP                                                                         \
 	"  add                    one more passphrase; asks for the current one first\n"         \
 	"    --key-file F         the new key is a file, of any contents, up to 8 MiB\n"         \
+	"    --fido2              the new key is made by a FIDO2 token that is plugged in\n"     \
 	"    --label TEXT         what it is called: letters, digits and ._@+-\n"                \
 	"  list [--json]          every key: slot, kind, label, cost\n"                          \
 	"  remove SLOT|LABEL      never the last one\n"                                          \

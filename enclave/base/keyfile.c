@@ -14,8 +14,6 @@
 #define HEX_BYTES  KEYFILE_TEXT
 #define CHUNK	   4096
 
-static const char prefix[] = "taz key file 1\n";
-
 struct work { /* in locked memory */
 	_Alignas(64) crypto_generichash_state hash;
 	uint8_t buf[CHUNK];
@@ -31,13 +29,32 @@ static struct work *work_of(struct secret *s)
 	return (struct work *)((at + 63) & ~(uintptr_t)63);
 }
 
+static void begin(struct work *w, const char *prefix)
+{
+	crypto_generichash_init(&w->hash, NULL, 0, HASH_BYTES);
+	crypto_generichash_update(&w->hash, (const uint8_t *)prefix, strlen(prefix));
+}
+
+static int finish(struct work *w, struct secret **ret)
+{
+	struct secret *key = secret_new(HEX_BYTES);
+
+	if (!key)
+		return -ENOMEM;
+	crypto_generichash_final(&w->hash, w->digest, HASH_BYTES);
+	sodium_bin2hex(w->hex, sizeof(w->hex), w->digest, HASH_BYTES);
+	memcpy(key->data, w->hex, HEX_BYTES);
+	key->len = HEX_BYTES;
+	*ret = key;
+	return 0;
+}
+
 static int hash_file(int fd, struct work *w)
 {
 	size_t total = 0;
 	ssize_t n;
 
-	crypto_generichash_init(&w->hash, NULL, 0, HASH_BYTES);
-	crypto_generichash_update(&w->hash, (const uint8_t *)prefix, sizeof(prefix) - 1);
+	begin(w, "taz key file 1\n");
 	while ((n = io_read_full(fd, w->buf, CHUNK)) > 0) {
 		total += n;
 		if (total > KEYFILE_MAX)
@@ -46,30 +63,33 @@ static int hash_file(int fd, struct work *w)
 	}
 	if (n < 0)
 		return n;
-	crypto_generichash_final(&w->hash, w->digest, HASH_BYTES);
-	sodium_bin2hex(w->hex, sizeof(w->hex), w->digest, HASH_BYTES);
 	return total ? 0 : -ENODATA;
 }
 
 int keyfile_read(const char *path, struct secret **ret)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	autosecret struct secret *work = NULL, *key = NULL;
+	autosecret struct secret *work = NULL;
 	int r;
 
 	if (fd < 0)
 		return -errno;
 	work = secret_new(sizeof(struct work) + 64);
-	key = secret_new(HEX_BYTES);
-	if (!work || !key)
+	if (!work)
 		return -ENOMEM;
 	r = hash_file(fd, work_of(work));
-	if (r < 0)
-		return r;
-	memcpy(key->data, work_of(work)->hex, HEX_BYTES);
-	key->len = HEX_BYTES;
-	*ret = take_ptr(&key);
-	return 0;
+	return r < 0 ? r : finish(work_of(work), ret);
+}
+
+int keyfile_hash(const char *prefix, const void *data, size_t size, struct secret **ret)
+{
+	autosecret struct secret *work = secret_new(sizeof(struct work) + 64);
+
+	if (!work)
+		return -ENOMEM;
+	begin(work_of(work), prefix);
+	crypto_generichash_update(&work_of(work)->hash, data, size);
+	return finish(work_of(work), ret);
 }
 
 int keyfile_is_open(const char *path)

@@ -26,6 +26,9 @@
  */
 int keyfile_read(const char *path, struct secret **ret);
 
+/* keyfile_hash - the same text for bytes in memory, with a prefix of its own. 0 or -ENOMEM. */
+int keyfile_hash(const char *prefix, const void *data, size_t size, struct secret **ret);
+
 /* keyfile_is_open - may others than the owner and root read it? For a warning. */
 int keyfile_is_open(const char *path);
 

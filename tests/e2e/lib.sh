@@ -7,7 +7,7 @@ PASS='correct horse battery staple'
 snapshot()
 {
 	mkdir -p "$1"
-	tar -C "$top" -c meson.build images enclave tazfs launcher tests | tar -C "$1" -x
+	tar -C "$top" -c meson.build meson_options.txt images enclave tazfs launcher tests | tar -C "$1" -x
 }
 
 # e2e_begin - build, and forget everything at the end, however the tests went

@@ -8,8 +8,8 @@
  * A token lies in the header in clear and, before the vault is open, authenticated by nobody: so
  * every field is checked for its range, and nothing in it can open anything.
  */
-#ifndef TAZ_ENCLAVE_KEYTOKEN_H
-#define TAZ_ENCLAVE_KEYTOKEN_H
+#ifndef TAZ_BASE_KEYTOKEN_H
+#define TAZ_BASE_KEYTOKEN_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -65,5 +65,12 @@ int keytoken_format(const struct keytoken *t, int slot, char *buf, size_t size);
  * Returns 0, -ENOENT when it is another type of token, -EBADMSG when it is a bad one of ours.
  */
 int keytoken_parse(const char *text, struct keytoken *ret);
+
+/*
+ * keytoken_parse_list - the tokens in what "enclave key list --json" prints: foreign bytes too
+ * @ret: room for @max
+ * Returns how many, or -EBADMSG.
+ */
+int keytoken_parse_list(const char *text, struct keytoken *ret, size_t max);
 
 #endif

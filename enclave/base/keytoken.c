@@ -1,4 +1,4 @@
-#include "enclave/keytoken.h"
+#include "enclave/base/keytoken.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -200,4 +200,33 @@ int keytoken_parse(const char *text, struct keytoken *ret)
 	if (r == 0)
 		*ret = t;
 	return r;
+}
+
+static int take_list(struct json_object *o, struct keytoken *ret, size_t max)
+{
+	struct json_object *keys, *token;
+	int n = 0;
+
+	if (!json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, "keys", &keys) ||
+	    !json_object_is_type(keys, json_type_array))
+		return -EBADMSG;
+	for (size_t i = 0; i < json_object_array_length(keys) && (size_t)n < max; i++) {
+		struct json_object *key = json_object_array_get_idx(keys, i);
+		struct keytoken t = { 0 };
+
+		if (json_object_is_type(key, json_type_object) &&
+		    json_object_object_get_ex(key, "token", &token) && read_token(token, &t) == 0)
+			ret[n++] = t;
+	}
+	return n;
+}
+
+int keytoken_parse_list(const char *text, struct keytoken *ret, size_t max)
+{
+	struct json_object *o = json_tokener_parse(text);
+	int n = take_list(o, ret, max);
+
+	json_object_put(o);
+	return n;
 }

@@ -1,0 +1,48 @@
+/*
+ * fido2 - a key that a FIDO2 token makes, with its hmac-secret extension
+ *
+ * At enrolment the token makes a credential that only it can use; from that and a random salt it
+ * derives 32 bytes, the same each time, and only with its PIN (when it has one) and a touch. What
+ * is written down, credential id, salt and relying party, opens nothing by itself. The passphrase
+ * of the keyslot is the text of a hash, as for a key file (base/keyfile.h), with "taz fido2 1\n".
+ *
+ * Source: libfido2's fido_cred_new(3), fido_assert_new(3); CTAP 2.1, section 12.5. The library
+ * copies what it gets, so it runs in a child that wipes itself (base/shortlife.h). It is optional
+ * (meson setup -Dfido2=disabled); without it every call says -EOPNOTSUPP.
+ */
+#ifndef TAZ_BASE_FIDO2_H
+#define TAZ_BASE_FIDO2_H
+
+#include <stddef.h>
+
+#include "enclave/base/keytoken.h"
+#include "enclave/base/secret.h"
+
+/*
+ * fido2_enroll - make a credential on the token that is plugged in, and its key
+ * @ret: kind, relying party, credential, salt and flags are filled; the rest is zero
+ * @ret_key: to be freed by the caller
+ *
+ * Asks for the PIN on the terminal when the token has one, and says when to touch it. Returns 0, or
+ *   -EOPNOTSUPP  built without libfido2
+ *   -ENODEV      no token is plugged in
+ *   -ENOSYS      it cannot make secrets (hmac-secret)
+ *   -EPERM       wrong PIN, or none where one is needed
+ *   -ETIME       it was not touched in time
+ *   -EIO         it said something else, which is logged
+ *   -errno
+ */
+int fido2_enroll(struct keytoken *ret, struct secret **ret_key);
+
+/*
+ * fido2_open - the key of one of the vault's FIDO2 tokens
+ * @tokens, @n: tokens of any kind; only KEY_FIDO2 counts
+ * Returns as fido2_enroll(), and -ENOKEY when there is no such token in the list, or the one that
+ * is plugged in knows none of them.
+ */
+int fido2_open(const struct keytoken *tokens, size_t n, struct secret **ret_key);
+
+/* fido2_why - a sentence for a person: what is wrong and what to do */
+const char *fido2_why(int err);
+
+#endif
