@@ -97,9 +97,10 @@ static void make_cheap(int fd, const char *path, const struct secret *first, int
 	assert_int_equal(crypt_set_metadata_size(cd, 16384, (2 << 20) - 32768), 0);
 	assert_int_equal(
 		crypt_format(cd, CRYPT_LUKS2, "aes", "xts-plain64", NULL, NULL, 64, &params), 0);
-	assert_int_equal(
-		crypt_keyslot_add_by_volume_key(cd, 0, NULL, 0, (char *)first->data, first->len),
-		0);
+	for (int i = 0; i < slots; i++)
+		assert_int_equal(crypt_keyslot_add_by_volume_key(cd, i, NULL, 0,
+								 (char *)first->data, first->len),
+				 i);
 	crypt_free(cd);
 }
 
