@@ -225,7 +225,7 @@ static int serve_one(struct view *v)
 	autoclose int fd = -EBADF;
 	ssize_t n = msg_recv(v->keeper, &req, sizeof(req), &fd, 1);
 
-	if (n == 0 || n == -ECONNRESET)
+	if (n == 0)
 		end_without_keeper(v);
 	if (n < (ssize_t)sizeof(req.op))
 		return n < 0 ? (int)n : -EBADMSG;

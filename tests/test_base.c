@@ -93,6 +93,21 @@ static void test_two_descriptors_are_refused_and_none_leaks(void **state)
 	close(pair[1]);
 }
 
+static void test_what_a_peer_said_is_heard_although_it_died_with_something_unread(void **state)
+{
+	int pair[2];
+	char buf[8];
+
+	assert_int_equal(msg_pair(pair), 0);
+	assert_int_equal(msg_send(pair[0], "unread", 6, NULL, 0), 0);
+	assert_int_equal(msg_send(pair[1], "last", 4, NULL, 0), 0);
+	close(pair[1]);
+	assert_int_equal(msg_recv(pair[0], buf, sizeof(buf), NULL, 0), 4);
+	assert_memory_equal(buf, "last", 4);
+	assert_int_equal(msg_recv(pair[0], buf, sizeof(buf), NULL, 0), 0);
+	close(pair[0]);
+}
+
 static void test_a_message_that_is_too_long_is_refused(void **state)
 {
 	int pair[2];
@@ -242,6 +257,8 @@ int main(void)
 		cmocka_unit_test(test_durations_know_their_units),
 		cmocka_unit_test(test_a_message_arrives_with_its_descriptor),
 		cmocka_unit_test(test_two_descriptors_are_refused_and_none_leaks),
+		cmocka_unit_test(
+			test_what_a_peer_said_is_heard_although_it_died_with_something_unread),
 		cmocka_unit_test(test_a_message_that_is_too_long_is_refused),
 		cmocka_unit_test(test_a_passphrase_is_taken_whole_or_not_at_all),
 		cmocka_unit_test(test_a_sealed_passphrase_opens_with_its_key_only),

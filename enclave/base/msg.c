@@ -1,6 +1,7 @@
 #include "enclave/base/msg.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,6 +70,21 @@ static int collect_fds(struct msghdr *msg, int *fds, size_t max)
 	return r;
 }
 
+/* A peer that closed before it had read everything is announced once as ECONNRESET (unix(7)), ahead
+ * of what it had sent; the kernel forgets the error when it has told it. */
+static ssize_t receive(int sock, struct msghdr *msg)
+{
+	bool reset = false;
+	ssize_t n;
+
+	for (;;) {
+		n = recvmsg(sock, msg, MSG_CMSG_CLOEXEC);
+		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+			return n;
+		reset = reset || errno == ECONNRESET;
+	}
+}
+
 ssize_t msg_recv(int sock, void *buf, size_t size, int *ret_fds, size_t max_fds)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
@@ -86,9 +102,7 @@ ssize_t msg_recv(int sock, void *buf, size_t size, int *ret_fds, size_t max_fds)
 
 	for (size_t i = 0; i < max_fds; i++)
 		ret_fds[i] = -EBADF;
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = receive(sock, &msg);
 	if (n < 0)
 		return -errno;
 	r = collect_fds(&msg, ret_fds, max_fds);

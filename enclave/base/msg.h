@@ -30,7 +30,8 @@ int msg_send(int sock, const void *buf, size_t size, const int *fds, size_t n_fd
  * @ret_fds: filled with up to @max_fds descriptors, now owned by the caller; the rest -EBADF
  * @max_fds: 0 to MSG_FDS_MAX
  *
- * Returns the number of bytes, 0 when the peer has closed, or
+ * Returns the number of bytes, 0 when the peer has closed and all that it sent was received (also
+ * when it died before it had read what we sent), or
  *   -EMSGSIZE  longer than @size, or more than @max_fds descriptors; nothing is kept
  *   -errno     from recvmsg(2)
  */
