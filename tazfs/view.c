@@ -76,6 +76,8 @@ void view_changed(struct view *v)
 
 	if (v->keeper < 0 || atomic_load_explicit(&v->dirty, memory_order_relaxed))
 		return;
-	if (!atomic_exchange(&v->dirty, true))
-		msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+	/* First said, then marked: another thread that sees the mark changes the store at once, and
+	 * if we were killed in between, the keeper would never know. Twice is no harm. */
+	msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+	atomic_store(&v->dirty, true);
 }
