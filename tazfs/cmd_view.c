@@ -69,6 +69,9 @@ static int give_up_rights(const struct view_args *a)
 {
 	int r = privs_become(NULL, (uid_t)a->uid, (gid_t)a->gid, 0);
 
+	/* Whoever has our uid can stop us; nobody else would be left who kills us then. */
+	if (r == 0)
+		r = privs_wake_with_parent();
 	if (r == 0)
 		r = privs_no_new();
 	if (r == 0)

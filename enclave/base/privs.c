@@ -95,6 +95,11 @@ int privs_lock_touched(void)
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
+int privs_wake_with_parent(void)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 int privs_lock_memory(void)
 {
 	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? -errno : 0;

@@ -43,6 +43,13 @@ int privs_no_new(void);
 int privs_die_with_parent(pid_t parent);
 
 /*
+ * privs_wake_with_parent - SIGCONT when the parent dies, so that a process that somebody stopped
+ * still learns of it. Set it after a change of user, which resets it (prctl(2), PR_SET_PDEATHSIG).
+ * Returns 0 or -errno.
+ */
+int privs_wake_with_parent(void);
+
+/*
  * privs_lock_memory - mlockall(2) of all present and future pages: nothing of us reaches swap
  * Returns 0 or -errno (-ENOMEM, -EPERM: RLIMIT_MEMLOCK).
  */
