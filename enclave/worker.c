@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -194,6 +195,17 @@ static void forget(struct work *w)
 	secret_free(w->vol.key);
 }
 
+/* Our parent's death before PR_SET_PDEATHSIG sends no signal, and our getppid(2) is another's then.
+ * But what it held is closed before we get another parent, so the socket tells. */
+static int keeper_lives(void)
+{
+	struct pollfd p = { .fd = WORKER_FD, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) < 0)
+		return -errno;
+	return p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL) ? -ESRCH : 0;
+}
+
 int worker_main(const char *kind)
 {
 	struct work w = { .fds = { -EBADF, -EBADF, -EBADF }, .res = { .op = WORKER_RESULT } };
@@ -204,6 +216,8 @@ int worker_main(const char *kind)
 
 	if (r == 0)
 		r = privs_die_with_parent(getppid());
+	if (r == 0)
+		r = keeper_lives();
 	if (r == 0)
 		r = save ? privs_lock_touched() : privs_lock_memory();
 	if (r == 0 && save)
