@@ -218,8 +218,10 @@ static void reap(struct keeper *k)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-		if (pid == k->view_pid)
+		if (pid == k->view_pid) {
 			k->view_pid = 0;
+			view_died(k);
+		}
 		if (pid == k->save.pid)
 			k->save.pid = 0;
 		for (int i = 0; i < KEEPER_CONNS; i++)

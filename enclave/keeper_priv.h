@@ -267,12 +267,14 @@ void wait_cut_off(struct keeper *k, const struct conn *c);
 int view_start(struct keeper *k); /* takes k->root */
 void view_kill(struct keeper *k);
 void view_ask_lock(struct keeper *k);
+void view_died(struct keeper *k);   /* it was reaped: its pidfd may not have been heard yet */
 void view_forget(struct keeper *k); /* close what we have of it */
 void view_unmount(struct keeper *k);
 bool view_mounts_gone(struct keeper *k);
 int view_mount_at(struct keeper *k, int target);
 void view_send(struct keeper *k, uint32_t op);
 void view_send_msg(struct keeper *k, const void *msg, size_t size);
+void view_listen(struct keeper *k); /* take what it has said so far; may lead to events */
 int view_add_session(struct keeper *k, const struct leader *leader);
 void view_del_session(struct keeper *k, const struct leader *leader); /* unless it is registered */
 int sessions_add(struct keeper *k, struct leader *leader);	      /* takes its pidfd */

@@ -86,6 +86,8 @@ static bool take_message(struct keeper *k, int flags)
 	if (k->view.fd < 0 || (flags && poll(&p, 1, 0) <= 0))
 		return false;
 	n = msg_recv(k->view.fd, &m, sizeof(m), NULL, 0);
+	if (n > 0 && (size_t)n != message_size(m.op))
+		view_kill(k);
 	if (n <= 0 || (size_t)n != message_size(m.op))
 		return false;
 	switch (m.op) {
@@ -130,14 +132,27 @@ static void on_view(struct keeper *k, struct source *s)
 	view_kill(k);
 }
 
+void view_listen(struct keeper *k)
+{
+	while (take_message(k, 1))
+		;
+}
+
 static void on_view_dead(struct keeper *k, struct source *s)
 {
 	/* What it said before it died still counts: above all that it was dirty. */
-	while (take_message(k, 1))
-		;
+	view_listen(k);
 	keeper_unwatch(k, s);
 	keeper_unwatch(k, &k->view);
 	keeper_event(k, LE_GONE);
+}
+
+/* So that who sees no view_pid any more has seen all that the view said, and no LE_GONE comes late,
+ * when there is another view. */
+void view_died(struct keeper *k)
+{
+	if (k->view_pidfd.fd >= 0)
+		on_view_dead(k, &k->view_pidfd);
 }
 
 static int spawn(struct keeper *k, int theirs, int fuse_fd)
@@ -227,7 +242,9 @@ void view_ask_lock(struct keeper *k)
 
 void view_forget(struct keeper *k)
 {
-	keeper_unwatch(k, &k->view);
+	/* One that was told to die may have said something that counts: on_view_dead() hears it. */
+	if (k->view_pidfd.fd < 0)
+		keeper_unwatch(k, &k->view);
 	hollow_forget(k);
 	fd_close(&k->root);
 	fd_close(&k->fuse_mount);
