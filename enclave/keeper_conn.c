@@ -174,6 +174,9 @@ static void on_save(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	int r;
 
+	/* A change was announced before it was acknowledged to its writer, so it is announced by
+	 * now; but the loop may come to us before it comes to the view. */
+	view_listen(k);
 	/* A save whose copy is already taken says nothing of what was written since. */
 	c->state = k->save.phase > SAVE_QUIESCING ? CONN_SAVE_NEXT : CONN_SAVE;
 	if (k->state == LS_LOCKED && k->image >= 0) {
