@@ -96,8 +96,9 @@ static void admit(struct keeper *k)
 static void report(struct keeper *k)
 {
 	conns_report(k);
-	if (k->image < 0)
-		k->n_mounts = 0;
+	/* Also when it was not saved: those mounts are gone, and their ids can be others' by now.
+	 */
+	k->n_mounts = 0;
 	if (k->stopping)
 		k->finished = true;
 }
