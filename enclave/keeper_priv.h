@@ -91,7 +91,14 @@ struct conn {
 	struct key_change *key;	       /* of CONN_KEY_*, or NULL */
 };
 
-enum save_phase { SAVE_NONE, SAVE_PREPARING, SAVE_QUIESCING, SAVE_COPYING, SAVE_COMMITTING };
+enum save_phase {
+	SAVE_NONE,
+	SAVE_PREPARING,
+	SAVE_QUIESCING,
+	SAVE_COPYING,
+	SAVE_PROVING,
+	SAVE_COMMITTING
+};
 
 struct save {
 	struct source saver, watch; /* its socket; the watchdog over it */
@@ -99,11 +106,12 @@ struct save {
 	enum save_phase phase;
 	uint32_t id; /* of the save under way: what a given up one answers is ignored */
 	uint64_t started_ns;
-	uint64_t covers; /* the view's fsyncs up to this one are in it */
-	uint64_t wanted; /* an fsync that this one may not cover, or 0 */
-	bool for_view;	 /* the view held its writers back for it, and is told how it went */
-	bool hangs;	 /* the disk does not answer */
-	bool retried;	 /* with another saver, after one that died */
+	uint64_t covers;   /* the view's fsyncs up to this one are in it */
+	uint64_t wanted;   /* an fsync that this one may not cover, or 0 */
+	unsigned quiesces; /* VIEW_QUIESCEs that have no answer yet */
+	bool for_view;	   /* the view held its writers back for it, and is told how it went */
+	bool hangs;	   /* the disk does not answer */
+	bool retried;	   /* with another saver, after one that died */
 	struct seal_origin next_origin; /* what is about to be put in place */
 	struct saver_said last;		/* how the last one went */
 	uint64_t pause_us;		/* how long it held writers back */

@@ -5,6 +5,8 @@
  *	NONE -> PREPARING   the saver brings its spare near, writers go on
  *	     -> QUIESCING   the view syncs, closes its gate, syncs what is left
  *	     -> COPYING     the saver looks at all of the image; then the view opens its gate
+ *	     -> PROVING     and says so: it held the store for all of the copy (had it died, the
+ *			    kernel would have written to the image under the saver's eyes)
  *	     -> COMMITTING  hash, write, fsync, exchange the names, fsync
  *	     -> NONE        who waited for it is answered
  *
@@ -83,6 +85,7 @@ static void tell_view(struct keeper *k, uint64_t seq, int err)
 /* Its numbers begin anew with the next view: none of this one's may be answered there. */
 static void forget_view(struct keeper *k)
 {
+	k->save.quiesces = 0;
 	k->save.for_view = false;
 	k->save.covers = k->save.wanted = 0;
 }
@@ -193,6 +196,7 @@ static void on_prepared(struct keeper *k, const struct saver_said *said)
 		return;
 	}
 	k->save.phase = SAVE_QUIESCING;
+	k->save.quiesces++;
 	keeper_arm(&k->save.watch, QUIESCE_NS);
 	view_send(k, VIEW_QUIESCE);
 }
@@ -201,8 +205,13 @@ static void on_copied(struct keeper *k, const struct saver_said *said)
 {
 	int r = said->err;
 
-	if (k->state == LS_UNLOCKED)
+	if (k->state == LS_UNLOCKED) {
 		view_send(k, VIEW_RESUME);
+		if (r == 0) {
+			k->save.phase = SAVE_PROVING;
+			return;
+		}
+	}
 	if (r == 0)
 		r = ask(k, SAVER_COMMIT, SAVE_COMMITTING);
 	if (r < 0)
@@ -279,7 +288,13 @@ static void on_saver_dead(struct keeper *k, int err)
 static void on_saver(struct keeper *k, struct source *s)
 {
 	struct saver_said said;
-	ssize_t n = msg_recv(s->fd, &said, sizeof(said), NULL, 0);
+	ssize_t n;
+
+	/* Who asked for a save too late for this one has written before: the view has said so. */
+	view_listen(k);
+	if (s->fd < 0)
+		return;
+	n = msg_recv(s->fd, &said, sizeof(said), NULL, 0);
 
 	if (n != sizeof(said)) {
 		on_saver_dead(k, -EIO);
@@ -369,7 +384,10 @@ void save_quiesced(struct keeper *k, const struct view_quiesced *q)
 {
 	int r = q->err;
 
-	if (k->save.phase != SAVE_QUIESCING)
+	if (k->save.quiesces > 0)
+		k->save.quiesces--;
+	/* The answer to one before it, whose saver died: the view has opened its gate since. */
+	if (k->save.phase != SAVE_QUIESCING || k->save.quiesces)
 		return;
 	k->dirty = false; /* what comes from here on is told by the next VIEW_DIRTY */
 	k->save.covers = q->covers;
@@ -388,7 +406,14 @@ void save_quiesced(struct keeper *k, const struct view_quiesced *q)
 
 void save_resumed(struct keeper *k, uint64_t pause_us)
 {
+	int r;
+
 	k->save.pause_us = pause_us;
+	if (k->save.phase != SAVE_PROVING)
+		return;
+	r = ask(k, SAVER_COMMIT, SAVE_COMMITTING);
+	if (r < 0)
+		done(k, r);
 }
 
 void save_sync(struct keeper *k, const struct view_sync *sync)
@@ -453,7 +478,7 @@ void save_on_watch(struct keeper *k)
 {
 	if (k->save.phase == SAVE_NONE)
 		return;
-	if (k->save.phase == SAVE_QUIESCING) {
+	if (k->save.phase == SAVE_QUIESCING || k->save.phase == SAVE_PROVING) {
 		if (k->state == LS_UNLOCKED) {
 			log_warn("the view cannot hold back its writers: locking");
 			keeper_event(k, LE_LOCK);
