@@ -109,7 +109,7 @@ static void new_name(struct keeper *k)
 
 	secret_random(&id, sizeof(id));
 	stale_name(k->cfg->instance, k->home, id, k->dm_name);
-	k->loop = 0;
+	k->loop = k->keybox->loop = 0;
 	k->fuse_dev = 0;
 }
 

@@ -204,6 +204,9 @@ static bool mapping_is_gone(struct keeper *k)
 
 static bool loop_is_gone(struct keeper *k)
 {
+	/* A worker that was killed could not tell it in a message. */
+	if (!k->loop)
+		k->loop = k->keybox->loop;
 	return stack_loop_gone(k->loop);
 }
 
@@ -245,6 +248,11 @@ static bool look_at_all(struct keeper *k)
 	for (int i = 0; i < PROTO_CHECKS; i++) {
 		struct proto_checked *c = &k->report.checks[i];
 
+		/* Killed inside the kernel, it can still make what was seen to be gone. */
+		if (k->opener_pid > 0 && i != CHECK_VIEW) {
+			all = false;
+			continue;
+		}
 		if (!c->gone && checks[i].is_gone(k)) {
 			c->gone = 1;
 			c->us = (io_boottime_ns() - k->lock_started_ns) / 1000;

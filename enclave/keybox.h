@@ -1,5 +1,6 @@
 /*
- * keybox - one page of memory that two of our processes share, for the seal key
+ * keybox - one page of memory that two of our processes share, for the seal key, and for
+ * what the keeper must know of a worker that is killed
  *
  * memfd_secret(2) where the kernel has it: the page is in no other mapping, not even the kernel's
  * own, and is cleared when the last user dies, however it dies. Otherwise a memfd, locked.
@@ -9,12 +10,14 @@
 #define TAZ_ENCLAVE_KEYBOX_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SEAL_KEY_BYTES 32
 
 struct keybox {
 	uint32_t filled; /* 1: key holds the seal key */
 	uint8_t key[SEAL_KEY_BYTES];
+	dev_t loop; /* the device below the mapping, told before there is one; 0: none yet */
 };
 
 /* keybox_new - a new, empty one. Returns its descriptor or -errno. */

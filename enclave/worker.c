@@ -123,7 +123,8 @@ static int do_open(struct work *w, int *ret_fds)
 
 	if (r == 0) {
 		ret_fds[1] = stack_up(ret_fds[0], &w->vol, w->job.dm_name,
-				      w->res.created ? &owner : NULL, &loop);
+				      w->res.created ? &owner : NULL, &box->loop);
+		loop = box->loop;
 		if (ret_fds[1] < 0)
 			r = because(w, ret_fds[1], WHY_KERNEL);
 	}
