@@ -7,17 +7,19 @@ top=$(dirname "$tests")
 . "$top/images/cache.sh"
 
 # check NAME COMMAND... - one test that is one command; its output is shown when it fails, and when it
-# passes the lines that begin with "# "
+# passes the lines that begin with "# ". One that has not ended after TAZ_TEST_SECONDS is killed.
 check()
 {
-	local name=$1 log status=0 start=$SECONDS
+	local name=$1 log status=0 start=$SECONDS limit shell=$BASHPID
 	shift
 	log=$(mktemp)
+	exec {limit}> >(bounded "$shell" "$log")
 	# A subshell with errexit of its own: in "if f" or "f || x" bash would ignore it inside f.
 	set +e
-	(set -e; "$@") >"$log" 2>&1 </dev/null
+	(exec {limit}>&-; set -e; "$@") >>"$log" 2>&1 </dev/null
 	status=$?
 	set -e
+	exec {limit}>&-
 	case $status in
 	0)
 		echo "ok - $name ($((SECONDS - start)) s)"
@@ -31,6 +33,35 @@ check()
 		;;
 	esac
 	rm -f -- "$log"
+}
+: "${TAZ_TEST_SECONDS:=$([ "${TAZ_FULL:-0}" = 1 ] && echo 3600 || echo 300)}"
+
+# bounded SHELL LOG - unless standard input is closed in time: what the test was about, and its end
+bounded()
+{
+	local pids status=0 self=$BASHPID
+
+	exec >/dev/null
+	read -rt "$TAZ_TEST_SECONDS" || status=$?
+	[ "$status" -gt 128 ] || return 0
+	mapfile -t pids < <(descendants "$1" "$self")
+	{
+		echo "failed: no end after $TAZ_TEST_SECONDS s; what ran:"
+		ps -o pid,ppid,stat,wchan:20,etimes,args -p "$(IFS=,; echo "${pids[*]}")" || :
+	} >>"$2" 2>&1
+	kill -KILL "${pids[@]}" 2>/dev/null || :
+}
+
+# descendants PID EXCEPT - all of them, the one and its own left out
+descendants()
+{
+	local pid
+
+	for pid in $(pgrep -P "$1" || :); do
+		[ "$pid" != "$2" ] || continue
+		echo "$pid"
+		descendants "$pid" "$2"
+	done
 }
 failures=0
 
