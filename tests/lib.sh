@@ -70,10 +70,15 @@ skip() { echo "$*"; exit 77; }
 # fail TEXT - end a test with the reason
 fail() { echo "failed: $*"; exit 1; }
 
-# refused COMMAND... - it must end with an error; what it prints goes on to our standard output
+# refused COMMAND... - it must end with an error; what it prints goes on to our standard output. 124 is
+# that of who waited for it in vain (timeout(1), tests/terminal.c).
 refused()
 {
-	if "$@"; then fail "this was allowed: $*"; fi
+	local status=0
+
+	"$@" || status=$?
+	[ "$status" -ne 0 ] || fail "this was allowed: $*"
+	[ "$status" -ne 124 ] || fail "this did not end: $*"
 }
 
 # within SEC COMMAND... - it must come true in that time

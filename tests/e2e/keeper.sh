@@ -9,7 +9,7 @@ SECRET=/home/taz/secrets
 VAULT=/var/lib/taz/vault.luks
 LOG=/tmp/keeper.log
 
-install -m 755 /mnt/bin/{enclave,tazfs,hold_socket,hold_files,busy_files} /usr/bin/
+install -m 755 /mnt/bin/{enclave,tazfs,hold_socket,hold_files,busy_files,terminal} /usr/bin/
 modprobe -a dm_mod dm_crypt dm_zero loop fuse
 chmod 755 /home /home/taz
 mkdir -p /var/lib/taz

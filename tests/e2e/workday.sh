@@ -1,23 +1,14 @@
 # workday.sh - a day with the workshop, on any engine; sourced by *.test and *.guest
 #
 # The caller has taz(), inside(), locked() of lib.sh, and has changed into the workspace; ENGINE is
-# the engine's name. The workshop is called "day".
+# the engine's name, TAZ is tazlaunch, TERMINAL tests/terminal.c. The workshop is called "day".
 
 day() { inside --name day "$@"; }
 
-# on_a_terminal KEYS... -- COMMAND - run it on a terminal of its own; KEYS are typed one a second
-on_a_terminal()
-{
-	local keys=()
-
-	while [ "$1" != -- ]; do keys+=("$1"); shift; done
-	shift
-	{
-		trap '' PIPE # the command may end before all is typed
-		sleep "${FIRST_KEY:-8}"
-		for key in "${keys[@]}"; do printf "$key" || :; sleep 1.5; done
-	} 2>/dev/null | script -qefc "$*" /dev/null
-}
+# enter SHOWN TYPED... - "tazlaunch enter" on a terminal (tests/terminal.c)
+enter() { "$TERMINAL" "$@" -- "$TAZ" --name day enter; }
+ASKS='assphrase: '
+SHELL_ASKS=$'\e[?2004h' # what readline sends before each line
 
 make_things()
 {
@@ -145,9 +136,9 @@ test_the_sealed_file_holds_no_plaintext()
 
 test_a_shell_on_a_terminal_works_and_its_exit_locks()
 {
-	on_a_terminal "$PASS\r" 'stty size; tail -n 1 ~/secrets/kubeconfig\r' 'exit\r' -- \
-		"stty rows 33 cols 101; $(command_line) --name day enter" | tee screen
-	grep -q '33 101' screen
+	enter "$ASKS" "$PASS\r" "$SHELL_ASKS" 'stty size; tail -n 1 ~/secrets/kubeconfig\r' \
+		"$SHELL_ASKS" 'exit\r' | tee screen
+	grep -q '50 100' screen
 	grep -q '# edited' screen
 	! grep -q "$PASS" screen
 	within 5 locked day
@@ -158,8 +149,8 @@ test_bad_answers_never_give_a_shell()
 	local keys
 
 	for keys in '\003' '\004' '\r' 'wrong\r'; do
-		refused on_a_terminal "$keys" "$keys" "$keys" 'touch /tmp/got-a-shell\r' 'exit\r' -- \
-			"$(command_line) --name day enter" >/dev/null
+		refused enter "$ASKS" "$keys" "$ASKS" "$keys" "$ASKS" "$keys" \
+			"$SHELL_ASKS" 'touch /tmp/got-a-shell\r' "$SHELL_ASKS" 'exit\r' >/dev/null
 		locked day
 	done
 	refused taz --name day exec -- test -e /tmp/got-a-shell
@@ -180,7 +171,7 @@ test_a_killed_client_is_the_end_of_its_session()
 	local client
 
 	sleep 8 # at most four wrong passphrases came just before: root waits for that long
-	printf %s "$PASS" | $(command_line) --name day run --passphrase-fd 0 -- sleep 100 &
+	printf %s "$PASS" | "$TAZ" --name day run --passphrase-fd 0 -- sleep 100 &
 	client=$!
 	unlocked() { [ "$(taz --name day status --json | jq -r .state)" = unlocked ]; }
 	within 20 unlocked
