@@ -79,6 +79,25 @@ static const char *place(const char *variable, const char *otherwise)
 	return set ? set : otherwise;
 }
 
+static void must_run(char *const argv[])
+{
+	pid_t pid;
+
+	assert_int_equal(run_start(argv[0], argv, NULL, NULL, 0, &pid), 0);
+	assert_int_equal(run_wait(pid), 0);
+}
+
+/* The loop device goes with the mount. */
+static void mount_ext4(struct view_fixture *f)
+{
+	char *mkfs[] = { "/sbin/mkfs.ext4", "-q", "-F", f->image, "64M", NULL };
+	char *mount[] = { "/bin/mount", "-o", "loop", f->image, f->src, NULL };
+
+	snprintf(f->image, sizeof(f->image), "%s/image", f->dir);
+	must_run(mkfs);
+	must_run(mount);
+}
+
 void fixture_start(struct view_fixture *f, int how)
 {
 	autoclose int root = -EBADF;
@@ -96,6 +115,8 @@ void fixture_start(struct view_fixture *f, int how)
 	snprintf(f->src, sizeof(f->src), "%s/src", f->dir);
 	snprintf(f->mnt, sizeof(f->mnt), "%s/mnt", f->dir);
 	assert_int_equal(mkdir(f->src, 0755) | mkdir(f->mnt, 0755), 0);
+	if ((how & ON_EXT4) == ON_EXT4)
+		mount_ext4(f);
 	assert_int_equal(chown(f->src, OWNER, OWNER) | chown(f->mnt, OWNER, OWNER), 0);
 	root = open(f->src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->fusefd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -124,6 +145,7 @@ void fixture_stop(struct view_fixture *f)
 	fd_close(&f->fusefd);
 	fd_close(&f->mountfd);
 	umount2(f->mnt, MNT_DETACH);
+	umount2(f->src, MNT_DETACH);
 	snprintf(rm, sizeof(rm), "%s", f->dir);
 	if (strstr(rm, "/taz-view.")) {
 		char *argv[] = { "rm", "-rf", "--one-file-system", rm, NULL };

@@ -15,8 +15,8 @@
 #define OWNER 64001 /* no name needed */
 
 struct view_fixture {
-	char dir[64], src[80], mnt[80];
-	int keeper; /* our end of the channel */
+	char dir[64], src[80], mnt[80], image[80]; /* image: ON_EXT4's file */
+	int keeper;				   /* our end of the channel */
 	int mountfd;
 	int fusefd;
 	pid_t view;
@@ -24,7 +24,8 @@ struct view_fixture {
 	unsigned asked_hollow; /* how often */
 };
 
-enum how { CACHED = 0, STRICT = 1, NO_SESSION = 2, IN_RAM = 4, FSYNC_SAVES = 8 };
+/* IN_RAM: below the view is a tmpfs; ON_EXT4: an ext4 of 64 MiB in an image there */
+enum how { CACHED = 0, STRICT = 1, NO_SESSION = 2, IN_RAM = 4, FSYNC_SAVES = 8, ON_EXT4 = 20 };
 
 /* fixture_start - mount a view; fails the test when it cannot. @how: enum how, or'ed */
 void fixture_start(struct view_fixture *f, int how);
