@@ -399,7 +399,7 @@ static int say_left(void)
 int main(int argc, char *argv[])
 {
 	static struct plan plan;
-	struct args a = { .ack = "fsync", .kills = 14, .parts = 1 };
+	struct args a = { .ack = "fsync", .kills = 11, .parts = 1 };
 	struct scene *s;
 	int failed;
 
