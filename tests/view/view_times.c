@@ -1,7 +1,8 @@
 /*
- * For how long writers are held back while a vault of 10 MiB is saved, on this machine's own
- * kernel: ext4 in an image in RAM, the view on it, the sealer that an enclave has. What is missing
- * is dm-crypt between ext4 and the image. The numbers are printed; TAZ_FULL=1 makes 400 saves.
+ * How long saves hold writers back, and how long locks take, on this machine's own kernel: ext4 in
+ * an image in RAM, the view on it, the sealer that an enclave has. What is missing is dm-crypt
+ * between ext4 and the image, and taking the two devices down. The numbers are printed; TAZ_FULL=1
+ * takes more of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,8 @@
 
 #define MIB	  (1 << 20)
 #define BLOCK	  4096
-#define SAVES	  40
-#define SAVES_MAX 400
+#define HANDLES	  "100"
+#define TIMES_MAX 400
 
 /* Shared with the children. */
 struct meter {
@@ -154,15 +155,21 @@ static int compare(const void *a, const void *b)
 static void print_stats(const char *what, double *ms, int n)
 {
 	qsort(ms, n, sizeof(*ms), compare);
-	printf("# 10 MiB, %s: p50 %.1f ms, p95 %.1f ms, max %.1f ms (%d saves)\n", what, ms[n / 2],
+	printf("# %s: p50 %.1f ms, p95 %.1f ms, max %.1f ms (%d times)\n", what, ms[n / 2],
 	       ms[(n * 95 + 99) / 100 - 1], ms[n - 1], n);
+}
+
+static int times(int by_default, int full)
+{
+	const char *set = getenv("TAZ_FULL");
+
+	return set && *set == '1' ? full : by_default;
 }
 
 static void test_writers_pause_shortly_and_readers_go_on(void **state)
 {
-	static double gates[SAVES_MAX], writes[SAVES_MAX], reads[SAVES_MAX];
-	const char *full = getenv("TAZ_FULL");
-	int n = full && *full == '1' ? SAVES_MAX : SAVES, done[2];
+	static double gates[TIMES_MAX], writes[TIMES_MAX], reads[TIMES_MAX];
+	int n = times(40, TIMES_MAX), done[2];
 	pid_t pid[2];
 
 	assert_int_equal(as(MEMBER, fill_10_mib, NULL), 0);
@@ -185,16 +192,58 @@ static void test_writers_pause_shortly_and_readers_go_on(void **state)
 		assert_int_equal(child_result(done[i]), 0);
 		run_wait(pid[i]);
 	}
-	print_stats("writers were held back", gates, n);
-	print_stats("the longest write during a save", writes, n);
-	print_stats("the longest read during a save", reads, n);
+	print_stats("a save of 10 MiB holds writers back", gates, n);
+	print_stats("the longest write meanwhile", writes, n);
+	print_stats("the longest read meanwhile", reads, n);
+}
+
+static int busy(void *arg)
+{
+	char program[300];
+
+	snprintf(program, sizeof(program), "%.*s/tests/busy_files",
+		 (int)(strlen(getenv("TAZFS")) - strlen("/tazfs/tazfs")), getenv("TAZFS"));
+	execl(program, "busy_files", f.mnt, HANDLES, path_in(&f, "ready"), NULL);
+	return -errno;
+}
+
+static double lock_while_busy(void)
+{
+	uint64_t start;
+	double ms;
+	int done;
+	pid_t pid = child_start(MEMBER, busy, NULL, &done);
+
+	for (int i = 0; i < 10000 && access(path_below(&f, "ready"), F_OK) < 0; i++)
+		usleep(1000);
+	start = io_boottime_ns();
+	assert_int_equal(fixture_lock(&f), 0);
+	ms = (io_boottime_ns() - start) / 1e6;
+	assert_int_equal(run_wait(pid),
+			 0); /* each handle has met an error, and nobody was killed */
+	close(done);
+	return ms;
+}
+
+static void test_locks_with_a_hundred_busy_handles_are_quick(void **state)
+{
+	static double locks[TIMES_MAX];
+	int n = times(20, 100);
+
+	for (int i = 0; i < n; i++) {
+		locks[i] = lock_while_busy();
+		teardown(state);
+		setup(state);
+	}
+	print_stats("a lock with " HANDLES " busy handles", locks, n);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_writers_pause_shortly_and_readers_go_on, setup,
-						teardown),
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_writers_pause_shortly_and_readers_go_on),
+		T(test_locks_with_a_hundred_busy_handles_are_quick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
