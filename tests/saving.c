@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "enclave/base/io.h"
+#include "tests/measure.h"
 
 #define BLOCK	   4096
 #define PAUSES_MAX 2000
@@ -106,20 +107,6 @@ static void *measure(void *arg)
 	return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void print_stats(const char *what, double *ms, int n)
-{
-	qsort(ms, n, sizeof(*ms), compare);
-	printf("# %s: p50 %.1f ms, p95 %.1f ms, max %.1f ms (%d saves)\n", what, ms[n / 2],
-	       ms[(n * 95 + 99) / 100 - 1], ms[n - 1], n);
-}
-
 static void save(void)
 {
 	char *argv[] = { "enclave", "save", NULL }, *envp[] = { "PATH=/usr/bin:/bin", NULL };
@@ -167,9 +154,9 @@ static int pause_of(int n, const char *path)
 	stop = true;
 	pthread_join(tw, NULL);
 	pthread_join(tr, NULL);
-	print_stats("the gate was closed", gates, n);
-	print_stats("the longest write during a save", writes, n);
-	print_stats("the longest read during a save", reads, n);
+	measure_print("the gate was closed", gates, n);
+	measure_print("the longest write during a save", writes, n);
+	measure_print("the longest read during a save", reads, n);
 	printf("# %llu writes, %llu reads\n", (unsigned long long)w.count,
 	       (unsigned long long)r.count);
 	return 0;

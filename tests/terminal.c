@@ -99,8 +99,7 @@ static bool show(int tty)
 static int late(pid_t pid, const char *what)
 {
 	fprintf(stderr, "terminal: after %llu s still no %s\n", LIMIT_NS / 1000000000, what);
-	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL);
+	kill(-pid, SIGKILL); /* forkpty(3): it leads a session */
 	return LATE;
 }
 

@@ -21,6 +21,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/secret.h"
 #include "enclave/sealer.h"
+#include "tests/measure.h"
 
 #define MIB	(1UL << 20)
 #define IMAGE	(64 * MIB)
@@ -376,13 +377,7 @@ static void test_spares_of_the_dead_are_removed_and_of_the_living_are_not(void *
  */
 
 #define STEPS_IMAGE (2 * MIB)
-
-static unsigned steps_saves(void)
-{
-	const char *full = getenv("TAZ_FULL");
-
-	return full && *full == '1' ? 8 : 3;
-}
+#define STEPS_SAVES (measure_full() ? 8 : 3)
 
 /* Both processes see how far it has got. */
 struct progress {
@@ -408,7 +403,7 @@ static _Noreturn void save_all(struct progress *p)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(77);
 	raise(SIGSTOP);
-	for (uint64_t v = 1, n = steps_saves(); v <= n; v++) {
+	for (uint64_t v = 1, n = STEPS_SAVES; v <= n; v++) {
 		write_version(v);
 		p->begun = v;
 		p->saving = 1;
@@ -486,9 +481,9 @@ static void test_killed_at_any_system_call_the_old_or_the_new_vault_is_there(voi
 		assert_true(names_in_dir() <= 1);
 		teardown(state);
 	}
-	assert_int_equal(p->acknowledged, steps_saves());
+	assert_int_equal(p->acknowledged, STEPS_SAVES);
 	printf("# saves killed at each of %u points (before and after each system call), %d saves\n",
-	       stops, steps_saves());
+	       stops, STEPS_SAVES);
 	assert_true(stops >= 200);
 	munmap(p, sizeof(*p));
 	setup(state);

@@ -33,6 +33,7 @@
 #include "enclave/base/io.h"
 #include "enclave/history.h"
 #include "enclave/restore.h"
+#include "tests/measure.h"
 
 #define HEADER_BYTES 16384
 #define JSON_AT	     4096
@@ -331,8 +332,7 @@ static bool matters(uint64_t nr)
 {
 	static const long calls[] = { SYS_linkat, SYS_renameat,	 SYS_renameat2, SYS_unlinkat,
 				      SYS_fsync,  SYS_ftruncate, SYS_pwrite64,	SYS_openat };
-	const char *full = getenv("TAZ_FULL");
-	size_t n = full && *full == '1' ? 8 : 6;
+	size_t n = measure_full() ? 8 : 6;
 
 	for (size_t i = 0; i < n; i++)
 		if (nr == (uint64_t)calls[i])

@@ -5,6 +5,7 @@
 . /mnt/tests/lib.sh
 
 PASS='correct horse battery'
+ASKS='assphrase: ' # how each prompt for one ends
 SECRET=/home/taz/secrets
 VAULT=/var/lib/taz/vault.luks
 LOG=/tmp/keeper.log
@@ -50,10 +51,13 @@ keeper_stop()
 # the control group, and seconds of it at each unlock are not what the tests are about
 cheap_kdf()
 {
+	local status=0
+
 	mount -t tmpfs cheap /sys/fs/cgroup
 	echo $((64 << 20)) >/sys/fs/cgroup/memory.max
-	"$@"
+	"$@" || status=$?
 	umount /sys/fs/cgroup
+	return "$status"
 }
 
 # with_vault - a keeper and a vault with one file, locked; the vault is made once

@@ -27,6 +27,7 @@
 #include "enclave/keybox.h"
 #include "enclave/sealer.h"
 #include "help.h"
+#include "tests/measure.h"
 
 #define MIB	  (1 << 20)
 #define BLOCK	  4096
@@ -56,10 +57,22 @@ static struct meter *meter_new(void)
 
 static int setup(void **state)
 {
+	fixture_start(&f, CACHED | ON_EXT4);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_stop(&f);
+	return 0;
+}
+
+static int setup_saving(void **state)
+{
 	const struct seal_origin origin[2] = { 0 };
 	const struct sealer_told told = { 0 };
 
-	fixture_start(&f, CACHED | ON_EXT4);
+	setup(state);
 	writer = meter_new();
 	reader = meter_new();
 	image = open(f.image, O_RDWR | O_CLOEXEC);
@@ -68,15 +81,14 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown_saving(void **state)
 {
 	writer->stop = reader->stop = true;
 	sealer_free(sealer);
 	unlinkat(dir, "pause.luks", 0);
 	fd_close(&dir);
 	fd_close(&image);
-	fixture_stop(&f);
-	return 0;
+	return teardown(state);
 }
 
 static int fill_10_mib(void *arg)
@@ -145,31 +157,10 @@ static double save(void)
 	return ms;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void print_stats(const char *what, double *ms, int n)
-{
-	qsort(ms, n, sizeof(*ms), compare);
-	printf("# %s: p50 %.1f ms, p95 %.1f ms, max %.1f ms (%d times)\n", what, ms[n / 2],
-	       ms[(n * 95 + 99) / 100 - 1], ms[n - 1], n);
-}
-
-static int times(int by_default, int full)
-{
-	const char *set = getenv("TAZ_FULL");
-
-	return set && *set == '1' ? full : by_default;
-}
-
 static void test_writers_pause_shortly_and_readers_go_on(void **state)
 {
 	static double gates[TIMES_MAX], writes[TIMES_MAX], reads[TIMES_MAX];
-	int n = times(40, TIMES_MAX), done[2];
+	int n = measure_full() ? TIMES_MAX : 40, done[2];
 	pid_t pid[2];
 
 	assert_int_equal(as(MEMBER, fill_10_mib, NULL), 0);
@@ -192,9 +183,9 @@ static void test_writers_pause_shortly_and_readers_go_on(void **state)
 		assert_int_equal(child_result(done[i]), 0);
 		run_wait(pid[i]);
 	}
-	print_stats("a save of 10 MiB holds writers back", gates, n);
-	print_stats("the longest write meanwhile", writes, n);
-	print_stats("the longest read meanwhile", reads, n);
+	measure_print("a save of 10 MiB holds writers back", gates, n);
+	measure_print("the longest write meanwhile", writes, n);
+	measure_print("the longest read meanwhile", reads, n);
 }
 
 static int busy(void *arg)
@@ -216,11 +207,12 @@ static double lock_while_busy(void)
 
 	for (int i = 0; i < 10000 && access(path_below(&f, "ready"), F_OK) < 0; i++)
 		usleep(1000);
+	assert_int_equal(access(path_below(&f, "ready"), F_OK), 0);
 	start = io_boottime_ns();
 	assert_int_equal(fixture_lock(&f), 0);
 	ms = (io_boottime_ns() - start) / 1e6;
-	assert_int_equal(run_wait(pid),
-			 0); /* each handle has met an error, and nobody was killed */
+	/* Each handle has met an error, and nobody was killed. */
+	assert_int_equal(run_wait(pid), 0);
 	close(done);
 	return ms;
 }
@@ -228,22 +220,23 @@ static double lock_while_busy(void)
 static void test_locks_with_a_hundred_busy_handles_are_quick(void **state)
 {
 	static double locks[TIMES_MAX];
-	int n = times(20, 100);
+	int n = measure_full() ? 100 : 20;
 
 	for (int i = 0; i < n; i++) {
 		locks[i] = lock_while_busy();
 		teardown(state);
 		setup(state);
 	}
-	print_stats("a lock with " HANDLES " busy handles", locks, n);
+	measure_print("a lock with " HANDLES " busy handles", locks, n);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(test_writers_pause_shortly_and_readers_go_on),
-		T(test_locks_with_a_hundred_busy_handles_are_quick),
+		cmocka_unit_test_setup_teardown(test_writers_pause_shortly_and_readers_go_on,
+						setup_saving, teardown_saving),
+		cmocka_unit_test_setup_teardown(test_locks_with_a_hundred_busy_handles_are_quick,
+						setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
