@@ -22,9 +22,8 @@
 
 #define POINTS_MAX  8192
 #define KILLS_MAX   8192
-#define FULL_POINTS 200 /* for each process that lives there */
+#define FULL_POINTS 200 /* each process that lives there, each pair, and all */
 #define TRIES	    3	/* of what was late */
-#define PAIRS_EVERY 4	/* of them, also each pair and all */
 
 struct args {
 	const char *ack;
@@ -109,28 +108,24 @@ static void plan_short(struct plan *p, unsigned kills, unsigned seed)
 	}
 }
 
-static void plan_pairs(struct plan *p, unsigned at)
+static void plan_every_set(struct plan *p, unsigned at)
 {
 	unsigned alive = alive_at(p, at);
 
+	for (int role = 1; role < ROLES; role++)
+		plan_add(p, at, alive & ROLE_BIT(role), SIGKILL);
 	for (int a = 1; a < ROLES; a++)
 		for (int b = a + 1; b < ROLES; b++)
 			if ((alive & ROLE_BIT(a)) && (alive & ROLE_BIT(b)))
 				plan_add(p, at, ROLE_BIT(a) | ROLE_BIT(b), SIGKILL);
-	plan_add(p, at, alive, SIGKILL);
+	if (__builtin_popcount(alive) > 2)
+		plan_add(p, at, alive, SIGKILL);
 }
 
 static void plan_full(struct plan *p)
 {
-	for (unsigned k = 0; k < FULL_POINTS; k++) {
-		unsigned at = pick(p, 0, PHASES, k, FULL_POINTS);
-
-		for (int role = 1; at && role < ROLES; role++)
-			if (alive_at(p, at) & ROLE_BIT(role))
-				plan_add(p, at, ROLE_BIT(role), SIGKILL);
-		if (at && k % PAIRS_EVERY == 0)
-			plan_pairs(p, at);
-	}
+	for (unsigned k = 0; k < FULL_POINTS; k++)
+		plan_every_set(p, pick(p, 0, PHASES, k, FULL_POINTS));
 }
 
 /* ATTACKS A3: each stopped in each phase in which it lives. */
