@@ -97,4 +97,18 @@ struct decision policy_decide(const struct policy *p, const struct policy_who *w
  */
 struct decision policy_look(const struct policy *p, const struct policy_who *who, const char *path);
 
+/*
+ * policy_decide_tree - may it do everything with @path, and with whatever can be below it?
+ * When it may not, or that cannot be told, the decision is deny, by the rule that stands against
+ * it.
+ */
+struct decision policy_decide_tree(const struct policy *p, const struct policy_who *who,
+				   const char *path);
+
+/*
+ * policy_is_even - does every caller that a session lets in see the same names everywhere?
+ * True only if one of the first rules shows everything to all of them.
+ */
+bool policy_is_even(const struct policy *p);
+
 #endif
