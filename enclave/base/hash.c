@@ -11,7 +11,12 @@ _Static_assert(sizeof(((struct hash *)0)->state) >= sizeof(crypto_generichash_st
 
 void hash_init(struct hash *h)
 {
-	crypto_generichash_init(STATE(h), NULL, 0, crypto_generichash_BYTES_MAX);
+	hash_init_keyed(h, NULL, 0);
+}
+
+void hash_init_keyed(struct hash *h, const void *key, size_t size)
+{
+	crypto_generichash_init(STATE(h), key, size, crypto_generichash_BYTES_MAX);
 }
 
 void hash_field(struct hash *h, const void *data, size_t size)
@@ -29,12 +34,44 @@ void hash_text(struct hash *h, const char *text)
 	hash_field(h, text, strlen(text));
 }
 
+void hash_bytes(struct hash *h, size_t bytes, void *out)
+{
+	uint8_t whole[crypto_generichash_BYTES_MAX];
+
+	crypto_generichash_final(STATE(h), whole, sizeof(whole));
+	memcpy(out, whole, bytes < sizeof(whole) ? bytes : sizeof(whole));
+}
+
+void hash_hex_of(const void *data, size_t size, char hex[HASH_HEX_MAX])
+{
+	sodium_bin2hex(hex, HASH_HEX_MAX, data, size);
+}
+
 void hash_hex(struct hash *h, size_t bytes, char hex[HASH_HEX_MAX])
 {
 	uint8_t out[crypto_generichash_BYTES_MAX];
 
-	crypto_generichash_final(STATE(h), out, sizeof(out));
 	if (bytes > sizeof(out))
 		bytes = sizeof(out);
-	sodium_bin2hex(hex, HASH_HEX_MAX, out, bytes);
+	hash_bytes(h, bytes, out);
+	hash_hex_of(out, bytes, hex);
+}
+
+int hash_equal(const void *a, const void *b, size_t size)
+{
+	return sodium_memcmp(a, b, size) == 0;
+}
+
+_Static_assert(HASH_SHORT_KEY == crypto_shorthash_KEYBYTES, "libsodium's key");
+
+uint64_t hash_short(const uint8_t key[HASH_SHORT_KEY], uint64_t seed, const void *data, size_t size)
+{
+	uint8_t seeded[HASH_SHORT_KEY];
+	uint64_t out = 0;
+
+	memcpy(seeded, key, sizeof(seeded));
+	for (size_t i = 0; i < sizeof(seed); i++)
+		seeded[i] ^= (uint8_t)(seed >> (8 * i));
+	crypto_shorthash((unsigned char *)&out, data, size, seeded);
+	return out;
 }
