@@ -14,8 +14,9 @@
 
 #include "tazfs/facts.h"
 
-#define POLICY_RULES_MAX 256
-#define POLICY_BYTES_MAX 65536
+#define POLICY_RULES_MAX    256
+#define POLICY_PROGRAMS_MAX 512
+#define POLICY_BYTES_MAX    65536
 
 enum verdict {
 	VERDICT_DENY,  /* EACCES */
@@ -84,7 +85,8 @@ struct decision {
 
 /*
  * policy_decide - may it do all of @may?
- * @may: bits of enum may; each is decided by itself, the strictest verdict counts
+ * @may: bits of enum may; each is decided by itself, the strictest verdict counts: decoy, hide,
+ *	deny, ask, allow in this order. None of them, or one that is not known, is deny.
  * @path: below the root, without a leading '/'; "" is the root
  */
 struct decision policy_decide(const struct policy *p, const struct policy_who *who, unsigned may,
@@ -92,8 +94,11 @@ struct decision policy_decide(const struct policy *p, const struct policy_who *w
 
 /*
  * policy_look - may it learn that the file is there, and its attributes?
- * Yes when it may do anything with it, or with something that can be below it. Otherwise the
- * verdict is hide if that is what the first rule says that fits the path, or else deny.
+ * Allow when it may do anything with it, or with something that can be below it and that no rule
+ * before has refused together with all that is beside it. To be asked counts, and so does a decoy:
+ * one that could not be seen would never be opened. A path that rules have refused for everything
+ * is not seen, whatever later rules say of what would be below. Otherwise the verdict is hide if
+ * one of the rules says so that refuse something there, or else deny.
  */
 struct decision policy_look(const struct policy *p, const struct policy_who *who, const char *path);
 
