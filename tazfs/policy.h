@@ -36,6 +36,9 @@ enum may {
 	MAY_ALL = 63,
 };
 
+/* policy_verdict_name - "deny", "hide"... */
+const char *policy_verdict_name(enum verdict v);
+
 struct policy;
 
 struct policy_error {

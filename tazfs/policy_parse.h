@@ -1,4 +1,8 @@
-/* policy_parse - what the parser's files share: policy_parse.c reads lines, policy_terms.c "who" */
+/*
+ * policy_parse - what the files of the parser share: policy_words.c takes lines apart into words,
+ * policy_terms.c knows "who", policy_parse.c the rest; policy_table.c reads another language of the
+ * same words
+ */
 #ifndef TAZ_TAZFS_POLICY_PARSE_H
 #define TAZ_TAZFS_POLICY_PARSE_H
 
@@ -27,8 +31,31 @@ const char *parse_nearest(const char *word, const char *const *list);
 /* parse_room - one element more for an array of @n. Returns 0 or -ENOMEM. */
 int parse_room(void *array, unsigned n, size_t element);
 
+/*
+ * parse_lines - @line for each line of a text; the one that is at work is in the struct
+ * Returns 0, or the first of what @line returns that is not 0, or -EINVAL.
+ */
+typedef int (*parse_line_fn)(struct parse *ps, void *ctx);
+int parse_lines(struct parse *ps, const char *text, size_t size, parse_line_fn line, void *ctx);
+
+/* parse_next - the next word; there is room for the longest. Returns 1, 0 at the line's end,
+ * -EINVAL. */
+int parse_next(struct parse *ps);
+
 /* parse_may - the operations of a word, or 0 when it is none such */
 unsigned parse_may(const char *word);
+
+/* parse_verdict - the last word as a verdict. Returns 0 or -EINVAL. */
+int parse_verdict(struct parse *ps, enum verdict *ret);
+
+/* parse_comma - the next comma without a backslash before it, or the end */
+char *parse_comma(char *list);
+
+/* One value of a term, at @column. 0 or -EINVAL. parse_path takes the backslashes out, in place. */
+int parse_path(struct parse *ps, unsigned column, char *text);
+int parse_hash(struct parse *ps, unsigned column, const char *text,
+	       unsigned char hash[FACTS_HASH_BYTES]);
+int parse_uid(struct parse *ps, unsigned column, const char *text, unsigned *ret);
 
 /* parse_term - the last word as a term of @rule. Returns 0, -EINVAL or -ENOMEM. */
 int parse_term(struct parse *ps, struct rule *rule);

@@ -1,14 +1,10 @@
 /* The second field of a rule: its terms, what they take, and which of them make no sense. */
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "enclave/base/size.h"
 #include "tazfs/policy_parse.h"
-
-#define VALUE_MAX 4095 /* PATH_MAX without its NUL */
 
 enum takes { NOTHING, PATHS, HASHES, NUMBERS };
 
@@ -62,38 +58,6 @@ bool policy_interpreter(const char *path)
 	return false;
 }
 
-/* Absolute, and written in the one way that the kernel would write it. */
-static const char *path_why(const char *path)
-{
-	size_t len = strlen(path);
-
-	if (*path != '/')
-		return "a program is named by its absolute path: begin it with '/'";
-	if (len > VALUE_MAX)
-		return "a path of more than 4095 bytes";
-	if (path[len - 1] == '/' || strstr(path, "//") || strstr(path, "/./") ||
-	    strstr(path, "/../") || !strcmp(path + len - 2, "/.") ||
-	    (len > 2 && !strcmp(path + len - 3, "/..")))
-		return "write the path without '.', '..', a double '/' or one at the end";
-	return NULL;
-}
-
-/* Takes the backslashes out, in place. False when a character stands in it that looks like a glob.
- */
-static bool unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; *to++ = *s++) {
-		if (strchr("*?[", *s))
-			return false;
-		if (*s == '\\')
-			s++;
-	}
-	*to = '\0';
-	return true;
-}
-
 static int add_value(struct parse *ps, struct rule *rule, enum term term, const struct value *v)
 {
 	struct policy *p = ps->p;
@@ -136,60 +100,29 @@ static int add_path(struct parse *ps, struct rule *rule, enum term term, char *t
 		    unsigned column)
 {
 	struct value v = { 0 };
-	const char *why;
-	int r;
+	int r = parse_path(ps, column, text);
 
-	if (!unescape(text))
-		return parse_fail(ps, column,
-				  "the path of a program is no glob: name each, with commas "
-				  "between them; a real '*' is written \\*");
-	why = path_why(text);
-	if (why)
-		return parse_fail(ps, column, "%s", why);
-	r = find_program(ps, text, column, &v.number);
+	if (r == 0)
+		r = find_program(ps, text, column, &v.number);
 	return r < 0 ? r : add_value(ps, rule, term, &v);
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int add_hash(struct parse *ps, struct rule *rule, enum term term, const char *text,
 		    unsigned column)
 {
-	const char *digits = text + strlen("sha256:");
 	struct value v = { 0 };
+	int r = parse_hash(ps, column, text, v.hash);
 
-	if (strncmp(text, "sha256:", strlen("sha256:")) || strlen(digits) != 2 * FACTS_HASH_BYTES)
-		return parse_fail(ps, column,
-				  "a pin is sha256: and the 64 digits that sha256sum prints");
-	for (unsigned i = 0; i < FACTS_HASH_BYTES; i++) {
-		int high = hex(digits[2 * i]), low = hex(digits[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return parse_fail(ps, column, "'%c' is no hexadecimal digit",
-					  digits[2 * i + (high >= 0)]);
-		v.hash[i] = high << 4 | low;
-	}
-	return add_value(ps, rule, term, &v);
+	return r < 0 ? r : add_value(ps, rule, term, &v);
 }
 
 static int add_number(struct parse *ps, struct rule *rule, enum term term, const char *text,
 		      unsigned column)
 {
 	struct value v = { 0 };
-	long long n;
+	int r = parse_uid(ps, column, text, &v.number);
 
-	/* The last one means "none" to the kernel. */
-	if (num_parse(text, 0, UINT32_MAX - 1, &n) < 0)
-		return parse_fail(ps, column, "'%.40s' is no user: write the number, as id -u says",
-				  text);
-	v.number = n;
-	return add_value(ps, rule, term, &v);
+	return r < 0 ? r : add_value(ps, rule, term, &v);
 }
 
 static int add_one(struct parse *ps, struct rule *rule, enum term term, char *text, unsigned column)
@@ -204,22 +137,13 @@ static int add_one(struct parse *ps, struct rule *rule, enum term term, char *te
 	return add_number(ps, rule, term, text, column);
 }
 
-/* To the next comma that has no backslash before it. */
-static char *comma(char *s)
-{
-	for (; *s && *s != ','; s++)
-		if (*s == '\\' && s[1])
-			s++;
-	return s;
-}
-
 static int add_values(struct parse *ps, struct rule *rule, enum term term, char *list)
 {
 	int r = 0;
 
 	while (r == 0 && list) {
 		unsigned column = ps->column + (list - ps->word);
-		char *end = comma(list), *next = *end ? end + 1 : NULL;
+		char *end = parse_comma(list), *next = *end ? end + 1 : NULL;
 
 		*end = '\0';
 		r = add_one(ps, rule, term, list, column);
