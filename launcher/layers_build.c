@@ -15,8 +15,9 @@
 #define DEBIAN "docker.io/library/debian:trixie-slim"
 
 /* What meson needs of a folder of ours; a changed page or test rebuilds no image. */
-static const char *const sources[] = { "*.c", "*.h", "*.scd", "meson.build", "meson_options.txt",
-				       NULL };
+static const char *const sources[] = {
+	"*.c", "*.h", "*.scd", "meson.build", "*.policy", "*.sed", "meson_options.txt", NULL
+};
 
 static const struct layer_part base_parts[] = {
 	{ "images/base/build.packages", "build.packages", NULL },
