@@ -282,8 +282,8 @@ static int find_leader(struct conn *c)
 					 : leader_of(c->pid, &c->leader);
 
 	/* Root's "enclave session" gives the mark to all that it starts. */
-	if (r == 0)
-		c->leader.marked = c->uid == 0 && !(c->flags & OPEN_TERMINAL);
+	if (r == 0 && !(c->flags & OPEN_TERMINAL))
+		c->leader.kind = VIEW_SESSION_COMMAND | (c->uid == 0 ? VIEW_SESSION_MARKED : 0);
 	/* The peer lives still, so its pid was its own all the while. */
 	if (r == 0 && poll(&peer, 1, 0) != 0) {
 		leader_done(&c->leader);

@@ -43,7 +43,7 @@ struct leader { /* of a session: pid and start time name one process for ever */
 	pid_t pid;
 	uint64_t start;
 	int pidfd;
-	bool marked; /* its members hold the session mark (base/privs.h) */
+	uint64_t kind; /* enum view_session_kind */
 };
 
 struct session {

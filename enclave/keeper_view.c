@@ -357,7 +357,7 @@ int view_add_session(struct keeper *k, const struct leader *leader)
 	struct view_session msg = { .op = VIEW_SESSION_ADD,
 				    .pid = leader->pid,
 				    .start = leader->start,
-				    .marked = leader->marked };
+				    .kind = leader->kind };
 	int r;
 
 	if (k->view.fd < 0)

@@ -305,11 +305,16 @@ struct view_resumed {
 	uint64_t pause_us; /* how long writers were held back */
 };
 
+enum view_session_kind {
+	VIEW_SESSION_MARKED = 1,  /* its members hold the session mark, or are none */
+	VIEW_SESSION_COMMAND = 2, /* its leader is a subreaper that starts one child: session.h */
+};
+
 struct view_session {
 	uint32_t op;
-	int32_t pid;	 /* the leader, in the keeper's pid namespace */
-	uint64_t start;	 /* its start time: proc_stat.start */
-	uint64_t marked; /* VIEW_SESSION_ADD: 1: its members hold the session mark, or are none */
+	int32_t pid;	/* the leader, in the keeper's pid namespace */
+	uint64_t start; /* its start time: proc_stat.start */
+	uint64_t kind;	/* VIEW_SESSION_ADD: bits of enum view_session_kind */
 };
 
 struct view_idle {

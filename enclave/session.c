@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 
 #include "enclave/base/log.h"
 #include "enclave/base/privs.h"
-#include "enclave/base/run.h"
 
 #define GRACE_SEC 1
 
@@ -95,32 +95,39 @@ static void block(sigset_t *ret)
 	sigprocmask(SIG_BLOCK, ret, NULL);
 }
 
-/* As a subreaper we also reap what others left; only the command's end is ours. */
-static int reap(pid_t command, int *ret_status)
+/*
+ * As a subreaper we also reap what others left; only the command's end is ours. The command itself
+ * stays our first child until we end, too: so whoever looks at our children (the view does) can
+ * always tell it from a process that was handed to us, and none of those ever takes its place.
+ * Returns true when it has ended, with its exit code.
+ */
+static bool reap(pid_t command, int *ret_code)
 {
-	int status;
-	pid_t pid;
+	siginfo_t si = { 0 };
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == command) {
-			*ret_status = status;
-			return 1;
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid) {
+		if (si.si_pid == command) {
+			*ret_code = si.si_status + (si.si_code == CLD_EXITED ? 0 : 128);
+			return true;
 		}
-	return 0;
+		waitpid(si.si_pid, NULL, 0);
+		si.si_pid = 0;
+	}
+	return false;
 }
 
 static int wait_command(pid_t command, const sigset_t *set)
 {
 	const struct timespec grace = { .tv_sec = GRACE_SEC };
-	int status = 0, hung_up = 0;
+	int code, hung_up = 0;
 
 	for (;;) {
 		int sig = sigtimedwait(set, NULL, hung_up ? &grace : NULL);
 
 		if (sig < 0 && errno == EAGAIN)
 			kill(-command, SIGKILL);
-		if (reap(command, &status))
-			return run_status(status);
+		if (reap(command, &code))
+			return code;
 		if (sig == SIGHUP || sig == SIGTERM) {
 			kill(-command, sig);
 			kill(-command, SIGCONT);

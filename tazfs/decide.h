@@ -6,13 +6,12 @@
 #include <sys/types.h>
 
 #include "tazfs/caller.h"
+#include "tazfs/policy.h"
 
 struct policy {
 	bool everyone; /* --source without --leader: whoever FUSE lets through may */
 	pid_t self;    /* the thread of ours that works on our own mount; 0: none */
 };
-
-enum verdict { VERDICT_DENY, VERDICT_ALLOW };
 
 /* decide - the policy itself stands at the top of decide.c */
 enum verdict decide(const struct caller *caller, const struct policy *policy);

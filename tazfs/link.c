@@ -61,9 +61,11 @@ static int scrub_within_limit(struct view *v, bool bring_home)
 static int on_session_add(struct view *v, const union request *req, int *fd)
 {
 	struct view_session msg = req->session;
+	unsigned kind = (msg.kind & VIEW_SESSION_MARKED ? SESSION_MARKED : 0) |
+			(msg.kind & VIEW_SESSION_COMMAND ? SESSION_COMMAND : 0);
 
 	/* A leader that is dead already is no error: its session is over before it began. */
-	sessions_add(v->sessions, msg.pid, msg.start, take_fd(fd), msg.marked);
+	sessions_add(v->sessions, msg.pid, msg.start, take_fd(fd), kind);
 	msg.op = VIEW_SESSION_ADDED;
 	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }

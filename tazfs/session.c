@@ -16,7 +16,7 @@ struct leader {
 	pid_t pid;
 	uint64_t start;
 	int pidfd;
-	bool marked;
+	unsigned kind;
 };
 
 struct sessions {
@@ -75,7 +75,7 @@ static struct leader *find_free(struct sessions *s)
 	return NULL;
 }
 
-static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd, bool marked)
+static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd, unsigned kind)
 {
 	struct leader *l = find_free(s);
 
@@ -90,12 +90,12 @@ static int add_locked(struct sessions *s, pid_t pid, uint64_t start, int *pidfd,
 			      .pid = pid,
 			      .start = start,
 			      .pidfd = take_fd(pidfd),
-			      .marked = marked };
+			      .kind = kind };
 	atomic_fetch_add(&s->generation, 1);
 	return 0;
 }
 
-int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, bool marked)
+int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, unsigned kind)
 {
 	autoclose int fd = pidfd;
 	int r;
@@ -103,7 +103,7 @@ int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, bool 
 	if (fd < 0)
 		return -ESRCH;
 	pthread_rwlock_wrlock(&s->lock);
-	r = add_locked(s, pid, start, &fd, marked);
+	r = add_locked(s, pid, start, &fd, kind);
 	pthread_rwlock_unlock(&s->lock);
 	return r;
 }
@@ -124,7 +124,7 @@ int sessions_add_pid(struct sessions *s, pid_t pid)
 	if (r < 0)
 		return r;
 	/* The pidfd came first: if it still lives when it is added, then /proc spoke of it. */
-	return sessions_add(s, pid, st.start, take_fd(&pidfd), false);
+	return sessions_add(s, pid, st.start, take_fd(&pidfd), 0);
 }
 
 int sessions_del(struct sessions *s, pid_t pid, uint64_t start)
@@ -168,15 +168,17 @@ bool sessions_alive(struct sessions *s, uint32_t session)
 	return alive;
 }
 
-bool sessions_is_marked(struct sessions *s, uint32_t session)
+unsigned sessions_kind(struct sessions *s, uint32_t session)
 {
 	const struct leader *l = &s->leaders[session % SESSIONS_MAX];
-	bool marked;
+	unsigned kind;
 
+	if (!session)
+		return 0;
 	pthread_rwlock_rdlock(&s->lock);
-	marked = l->session == session && l->marked;
+	kind = l->session == session ? l->kind : 0;
 	pthread_rwlock_unlock(&s->lock);
-	return marked;
+	return kind;
 }
 
 uint32_t sessions_generation(struct sessions *s)

@@ -14,6 +14,14 @@
 
 #define SESSIONS_MAX 64
 
+/* What is known of a session beside its leader. */
+enum {
+	SESSION_MARKED = 1, /* its members hold the session mark (base/privs.h) */
+	/* Its leader is "enclave session": a subreaper that starts one child, its command, and has
+	 * it until it ends itself. Any other child was handed to it when its parent ended. */
+	SESSION_COMMAND = 2,
+};
+
 struct sessions;
 
 /* sessions_new - an empty set. Returns 0 or -ENOMEM. */
@@ -24,11 +32,11 @@ void sessions_free(struct sessions *s); /* NULL is allowed */
  * sessions_add - register a leader
  * @pid, @start: as in struct proc_stat
  * @pidfd: of that process; taken in every case
- * @marked: its members hold the session mark (base/privs.h)
+ * @kind: SESSION_* bits
  *
  * Returns 0, -EEXIST when it is registered already, -ESRCH when it is dead, -ENOSPC.
  */
-int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, bool marked);
+int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, unsigned kind);
 
 /* sessions_add_pid - the same for a pid; opens the pidfd. Also returns -errno of pidfd_open(2). */
 int sessions_add_pid(struct sessions *s, pid_t pid);
@@ -42,8 +50,8 @@ uint32_t sessions_find(struct sessions *s, pid_t pid, uint64_t start);
 /* sessions_alive - is the session registered and its leader alive, now? */
 bool sessions_alive(struct sessions *s, uint32_t session);
 
-/* sessions_is_marked - do the members of that session hold the session mark? */
-bool sessions_is_marked(struct sessions *s, uint32_t session);
+/* sessions_kind - SESSION_* bits of a session that is registered; otherwise 0 */
+unsigned sessions_kind(struct sessions *s, uint32_t session);
 
 /* sessions_generation - changes with each add and del: what was learned before is void */
 uint32_t sessions_generation(struct sessions *s);

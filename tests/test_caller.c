@@ -123,13 +123,12 @@ static void test_a_full_set_says_so_and_keeps_no_descriptor(void **state)
 	int before, after;
 
 	for (int i = 0; i < SESSIONS_MAX; i++)
-		assert_int_equal(sessions_add(s, pid, start + i,
-					      (int)syscall(SYS_pidfd_open, pid, 0), false),
-				 0);
+		assert_int_equal(
+			sessions_add(s, pid, start + i, (int)syscall(SYS_pidfd_open, pid, 0), 0),
+			0);
 	before = dup(0);
 	close(before);
-	assert_int_equal(sessions_add(s, pid, 1, (int)syscall(SYS_pidfd_open, pid, 0), false),
-			 -ENOSPC);
+	assert_int_equal(sessions_add(s, pid, 1, (int)syscall(SYS_pidfd_open, pid, 0), 0), -ENOSPC);
 	after = dup(0);
 	close(after);
 	assert_int_equal(before, after);

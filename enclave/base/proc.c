@@ -53,25 +53,59 @@ int proc_stat_read(int procfd, struct proc_stat *ret)
 	return proc_stat_parse(text, ret);
 }
 
-pid_t proc_tgid_read(int procfd)
+/* The line begins after a newline: one in the process's name, which comes first, is escaped. */
+static const char *find_line(const char *text, const char *name)
 {
-	char text[8192], *line;
+	const char *line = strstr(text, name);
+
+	return line ? line + strlen(name) : NULL;
+}
+
+int proc_status_parse(const char *text, struct proc_status *ret)
+{
+	const char *tgid = find_line(text, "\nTgid:"), *tracer = find_line(text, "\nTracerPid:");
+	const char *uid = find_line(text, "\nUid:"), *caps = find_line(text, "\nCapPrm:");
+	struct proc_status st;
+	unsigned long long cap_prm;
+
+	if (!tgid || sscanf(tgid, "%d", &st.tgid) != 1 || st.tgid <= 0)
+		return -EBADMSG;
+	if (!tracer || sscanf(tracer, "%d", &st.tracer) != 1)
+		return -EBADMSG;
+	if (!uid || sscanf(uid, "%u %u %u %u", &st.uid[0], &st.uid[1], &st.uid[2], &st.uid[3]) != 4)
+		return -EBADMSG;
+	if (!caps || sscanf(caps, "%llx", &cap_prm) != 1)
+		return -EBADMSG;
+	st.cap_prm = cap_prm;
+	*ret = st;
+	return 0;
+}
+
+int proc_status_read(int procfd, struct proc_status *ret)
+{
+	char text[8192];
 	ssize_t n = io_read_text(procfd, "status", text, sizeof(text));
 
-	if (n < 0)
+	if (n == -ENOENT)
 		return -ESRCH;
-	line = strstr(text, "\nTgid:");
-	return line ? (pid_t)strtol(line + 6, NULL, 10) : -ESRCH;
+	if (n < 0)
+		return (int)n;
+	return proc_status_parse(text, ret);
+}
+
+pid_t proc_tgid_read(int procfd)
+{
+	struct proc_status st;
+
+	return proc_status_read(procfd, &st) < 0 ? -ESRCH : st.tgid;
 }
 
 bool proc_is_open_to(int procfd, uint64_t caps, const char *uid_map)
 {
-	char text[8192], map[256], *line;
+	struct proc_status st;
+	char map[256];
 
 	if (io_read_text(procfd, "uid_map", map, sizeof(map)) < 0 || strcmp(map, uid_map))
 		return true;
-	if (io_read_text(procfd, "status", text, sizeof(text)) < 0)
-		return true;
-	line = strstr(text, "\nCapPrm:");
-	return !line || (strtoull(line + 8, NULL, 16) & caps) != caps;
+	return proc_status_read(procfd, &st) < 0 || (st.cap_prm & caps) != caps;
 }

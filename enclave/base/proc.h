@@ -19,6 +19,14 @@ struct proc_stat {
 	uint64_t start; /* clock ticks since boot: with pid, names one process for ever */
 };
 
+/* Lines of /proc/PID/status. */
+struct proc_status {
+	pid_t tgid;	  /* the process that the thread belongs to */
+	pid_t tracer;	  /* 0: nobody */
+	uid_t uid[4];	  /* real, effective, saved, of file accesses */
+	uint64_t cap_prm; /* permitted capabilities, bit N is capability N */
+};
+
 /* proc_open - an O_PATH directory of /proc/PID that goes stale when it dies; or -errno (-ENOENT) */
 int proc_open(pid_t pid);
 
@@ -30,6 +38,15 @@ int proc_stat_read(int procfd, struct proc_stat *ret);
 
 /* proc_stat_parse - the parser alone; the command's name may hold any byte. 0 or -EBADMSG. */
 int proc_stat_parse(const char *text, struct proc_stat *ret);
+
+/*
+ * proc_status_read - read status below a descriptor of proc_open()
+ * Returns 0, -ESRCH when that thread is gone, -EBADMSG when a line is missing.
+ */
+int proc_status_read(int procfd, struct proc_status *ret);
+
+/* proc_status_parse - the parser alone. 0 or -EBADMSG. */
+int proc_status_parse(const char *text, struct proc_status *ret);
 
 /*
  * proc_is_open_to - could a process that has neither @caps nor anything else but our uid trace it?

@@ -1,0 +1,871 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/privs.h"
+#include "enclave/base/proc.h"
+#include "tazfs/caller.h"
+
+#define ALL (FACT_EXE | FACT_CHAIN | FACT_UID | FACT_TTY | FACT_TRACED)
+
+static struct sessions *s;
+static struct callers *c;
+static char dir[] = "/tmp/taz-facts-XXXXXX";
+
+/* The last facts that a classifier was given, and how often it was asked. */
+static struct facts seen;
+static _Atomic int asked;
+
+static void note(void *arg, const struct facts *facts, struct policy_who *ret)
+{
+	seen = *facts;
+	asked++;
+	ret->rules[0] = (uintptr_t)arg;
+}
+
+static int setup(void **state)
+{
+	strcpy(strrchr(dir, '-'), "-XXXXXX");
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0 || chdir(dir) < 0)
+		return -1;
+	if (sessions_new(&s) < 0 || callers_new(s, &c) < 0)
+		return -1;
+	asked = 0;
+	callers_set_classifier(c, ALL, note, (void *)7);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char cmd[64];
+
+	callers_free(c);
+	sessions_free(s);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	return chdir("/") < 0 || system(cmd);
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static uint64_t start_of(pid_t pid)
+{
+	autoclose int fd = proc_open(pid);
+	struct proc_stat st;
+
+	assert_int_equal(proc_stat_read(fd, &st), 0);
+	return st.start;
+}
+
+static void lead(pid_t pid, unsigned kind)
+{
+	assert_int_equal(
+		sessions_add(s, pid, start_of(pid), (int)syscall(SYS_pidfd_open, pid, 0), kind), 0);
+}
+
+/* A child that runs @path with "60", or only sleeps without one; returns when it does so. */
+static pid_t start(const char *path)
+{
+	int p[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (path) {
+			execl(path, path, "60", (char *)NULL);
+			_exit(1);
+		}
+		close(p[1]);
+		for (;;)
+			pause();
+	}
+	close(p[1]);
+	assert_int_equal(read(p[0], &byte, 1), 0);
+	close(p[0]);
+	return pid;
+}
+
+/* A sleeping descendant, @depth generations down; the ones in between live until it is killed. */
+static pid_t descendant(int depth)
+{
+	int p[2];
+	pid_t pid = 0, child;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (--depth > 0) {
+			child = fork();
+			if (child) {
+				waitpid(child, NULL, 0);
+				_exit(0);
+			}
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+		}
+		pid = getpid();
+		if (write(p[1], &pid, sizeof(pid)) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(p[1]);
+	assert_int_equal(read(p[0], &pid, sizeof(pid)), sizeof(pid));
+	close(p[0]);
+	return pid;
+}
+
+static void copy(const char *from, const char *to)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), "cp %s %s", from, to);
+	assert_int_equal(system(cmd), 0);
+}
+
+static struct file_id id_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (struct file_id){ st.st_dev, st.st_ino };
+}
+
+#define assert_runs(program, path)                            \
+	do {                                                  \
+		struct file_id id_ = id_of(path);             \
+		assert_true((program).known);                 \
+		assert_int_equal((program).exe.ino, id_.ino); \
+		assert_int_equal((program).exe.dev, id_.dev); \
+	} while (0)
+
+/* --- the classifier --- */
+
+static void test_a_caller_is_judged_once_and_the_answer_is_kept(void **state)
+{
+	pid_t pid = start(NULL);
+
+	lead(getpid(), 0);
+	assert_int_equal(caller_look(c, pid).who.rules[0], 7);
+	assert_int_equal(asked, 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(caller_look(c, pid).who.rules[0], 7);
+	assert_int_equal(asked, 1);
+	end(pid);
+}
+
+static void test_another_classifier_judges_everybody_anew(void **state)
+{
+	pid_t pid = start(NULL);
+
+	lead(getpid(), 0);
+	caller_look(c, pid);
+	callers_set_classifier(c, 0, note, (void *)8);
+	assert_int_equal(caller_look(c, pid).who.rules[0], 8);
+	assert_int_equal(asked, 2);
+	callers_set_classifier(c, ALL, NULL, NULL);
+	assert_int_equal(caller_look(c, pid).who.rules[0], 0);
+	assert_true(caller_look(c, pid).session);
+	end(pid);
+}
+
+static void test_what_is_not_needed_is_not_read(void **state)
+{
+	pid_t pid = start(NULL);
+
+	lead(getpid(), 0);
+	callers_set_classifier(c, FACT_EXE, note, NULL);
+	caller_look(c, pid);
+	assert_int_equal(seen.n_chain, 1);
+	assert_int_equal(seen.uid, (uid_t)-1);
+	assert_true(seen.chain[0].known);
+	end(pid);
+}
+
+static void test_who_is_gone_is_judged_by_nobody(void **state)
+{
+	pid_t pid = start(NULL);
+	struct facts f;
+
+	end(pid);
+	assert_int_equal(caller_look(c, pid).who.rules[0], 0);
+	assert_int_equal(asked, 0);
+	assert_int_equal(callers_facts(c, pid, ALL, &f), -ESRCH);
+	assert_int_equal(callers_facts(c, 0, ALL, &f), -ESRCH);
+}
+
+/* --- what it runs --- */
+
+static void test_an_exec_of_another_program_is_seen_at_once(void **state)
+{
+	int p[2];
+	char byte;
+	pid_t pid;
+
+	copy("/bin/sleep", "a");
+	lead(getpid(), 0);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raise(SIGSTOP);
+		execl("a", "a", "60", (char *)NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	caller_look(c, pid);
+	assert_runs(seen.chain[0], "/proc/self/exe");
+	kill(pid, SIGCONT);
+	close(p[1]);
+	assert_int_equal(read(p[0], &byte, 1), 0);
+	close(p[0]);
+	assert_int_equal(caller_look(c, pid).who.rules[0], 7);
+	assert_int_equal(asked, 2);
+	assert_runs(seen.chain[0], "a");
+	end(pid);
+}
+
+static void test_a_hard_link_and_a_rename_are_the_same_program(void **state)
+{
+	pid_t pid;
+
+	copy("/bin/sleep", "a");
+	assert_int_equal(link("a", "b"), 0);
+	lead(getpid(), 0);
+	pid = start("b");
+	caller_look(c, pid);
+	assert_runs(seen.chain[0], "a");
+	assert_int_equal(rename("a", "elsewhere"), 0);
+	caller_look(c, pid);
+	assert_runs(seen.chain[0], "elsewhere");
+	end(pid);
+}
+
+static void test_a_program_that_was_replaced_is_not_the_one_at_its_path(void **state)
+{
+	struct file_id first;
+	pid_t pid;
+
+	copy("/bin/sleep", "a");
+	copy("/bin/sleep", "new");
+	first = id_of("a");
+	lead(getpid(), 0);
+	pid = start("a");
+	assert_int_equal(rename("new", "a"), 0);
+	caller_look(c, pid);
+	assert_true(seen.chain[0].known);
+	assert_int_equal(seen.chain[0].exe.ino, first.ino);
+	assert_int_not_equal(seen.chain[0].exe.ino, id_of("a").ino);
+	end(pid);
+}
+
+static void test_a_program_in_memory_only_is_no_file_of_the_disk(void **state)
+{
+	autoclose int fd = memfd_create("x", 0);
+	char path[64], cmd[128];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), fd);
+	snprintf(cmd, sizeof(cmd), "cat /bin/sleep > %s", path);
+	assert_int_equal(system(cmd), 0);
+	lead(getpid(), 0);
+	pid = start(path);
+	caller_look(c, pid);
+	assert_runs(seen.chain[0], path);
+	assert_int_not_equal(seen.chain[0].exe.dev, id_of("/bin/sleep").dev);
+	end(pid);
+}
+
+static void test_a_bind_mount_does_not_hide_what_it_is(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	copy("/bin/sleep", "a");
+	if (pid == 0) {
+		pid_t kid;
+
+		copy("/bin/sleep", "good");
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+			_exit(77);
+		if (mount("a", "good", NULL, MS_BIND, NULL) < 0)
+			_exit(77);
+		lead(getpid(), 0);
+		kid = start("good");
+		caller_look(c, kid);
+		end(kid);
+		/* Where the mount is not, "a" is another file than what lies at "good". */
+		umount("good");
+		_exit(seen.chain[0].exe.ino == id_of("a").ino &&
+				      seen.chain[0].exe.ino != id_of("good").ino
+			      ? 0
+			      : 1);
+	}
+	waitpid(pid, &status, 0);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
+static void *look_at_self(void *arg)
+{
+	*(struct caller *)arg = caller_look(c, gettid());
+	return NULL;
+}
+
+static void test_a_thread_runs_what_its_process_runs(void **state)
+{
+	struct caller who;
+	pthread_t t;
+
+	lead(getpid(), 0);
+	assert_int_equal(pthread_create(&t, NULL, look_at_self, &who), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(who.who.rules[0], 7);
+	assert_int_equal(seen.chain[0].pid, getpid());
+	assert_runs(seen.chain[0], "/proc/self/exe");
+	assert_true(seen.whole);
+}
+
+static void *outlive_main(void *arg)
+{
+	char byte = 'x';
+	pid_t tid = gettid();
+
+	usleep(50000); /* until the first thread has ended */
+	if (write(*(int *)arg, &tid, sizeof(tid)) < 0)
+		_exit(1);
+	sleep(60);
+	return (void *)(uintptr_t)byte;
+}
+
+/* Its first thread is a zombie, which the kernel says nothing of. */
+static void test_a_process_whose_first_thread_has_ended_is_known_by_the_one_that_asks(void **state)
+{
+	pid_t pid, tid;
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	lead(getpid(), 0);
+	pid = fork();
+	if (pid == 0) {
+		pthread_t t;
+
+		pthread_create(&t, NULL, outlive_main, &p[1]);
+		pthread_exit(NULL);
+	}
+	assert_int_equal(read(p[0], &tid, sizeof(tid)), sizeof(tid));
+	assert_int_equal(caller_look(c, tid).tgid, pid);
+	assert_runs(seen.chain[0], "/proc/self/exe");
+	assert_true(seen.session);
+	end(pid);
+	close(p[0]);
+	close(p[1]);
+}
+
+/* --- the rest of the facts --- */
+
+static void test_user_terminal_and_tracer_are_told(void **state)
+{
+	pid_t pid = start(NULL);
+	siginfo_t si;
+
+	lead(getpid(), 0);
+	caller_look(c, pid);
+	assert_int_equal(seen.uid, getuid());
+	assert_false(seen.traced);
+	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
+	caller_look(c, pid);
+	assert_int_equal(asked, 2);
+	assert_true(seen.traced);
+	ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+	waitid(P_PID, pid, &si, WSTOPPED);
+	assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+	caller_look(c, pid);
+	assert_false(seen.traced);
+	end(pid);
+}
+
+static int look_without_terminal(void)
+{
+	setsid();
+	caller_look(c, getpid());
+	return seen.tty;
+}
+
+static int look_on_a_terminal(void)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY);
+
+	setsid();
+	grantpt(fd);
+	unlockpt(fd);
+	caller_look(c, getpid());
+	if (seen.tty || open(ptsname(fd), O_RDWR) < 0)
+		return 2;
+	caller_look(c, getpid());
+	return seen.tty;
+}
+
+static int in_child(int (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(fn());
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_a_terminal_that_is_gained_is_seen_at_once(void **state)
+{
+	lead(getpid(), 0);
+	assert_int_equal(in_child(look_without_terminal), 0);
+	assert_int_equal(in_child(look_on_a_terminal), 1);
+}
+
+static void test_a_process_of_several_users_is_of_none(void **state)
+{
+	pid_t pid;
+
+	if (getuid())
+		skip();
+	lead(getpid(), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(1000, 0, 0) < 0)
+			_exit(1);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	caller_look(c, pid);
+	assert_int_equal(seen.uid, (uid_t)-1);
+	end(pid);
+}
+
+/* --- the chain --- */
+
+static void test_the_chain_leads_from_the_caller_to_the_leader(void **state)
+{
+	pid_t pid = descendant(3);
+
+	lead(getpid(), 0);
+	caller_look(c, pid);
+	assert_int_equal(seen.n_chain, 4);
+	assert_int_equal(seen.chain[0].pid, pid);
+	assert_int_equal(seen.chain[3].pid, getpid());
+	assert_true(seen.whole);
+	for (int i = 0; i < 4; i++)
+		assert_runs(seen.chain[i], "/proc/self/exe");
+	end(seen.chain[2].pid);
+}
+
+static void test_a_chain_that_does_not_fit_is_not_whole(void **state)
+{
+	pid_t pid = descendant(40);
+
+	lead(getpid(), 0);
+	assert_true(caller_look(c, pid).session);
+	assert_int_equal(seen.n_chain, FACTS_CHAIN_MAX);
+	assert_false(seen.whole);
+	kill(pid, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+/* Its middle has ended; it comes to us, who are a subreaper. */
+static pid_t orphan(void)
+{
+	int p[2];
+	pid_t pid = 0, middle;
+
+	assert_int_equal(pipe(p), 0);
+	middle = fork();
+	if (middle == 0) {
+		pid = fork();
+		if (pid)
+			_exit(write(p[1], &pid, sizeof(pid)) < 0);
+		for (;;)
+			pause();
+	}
+	waitpid(middle, NULL, 0);
+	assert_int_equal(read(p[0], &pid, sizeof(pid)), sizeof(pid));
+	close(p[0]);
+	close(p[1]);
+	return pid;
+}
+
+static void test_only_the_command_of_a_session_is_the_leader_s_own_child(void **state)
+{
+	pid_t command, other;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	lead(getpid(), SESSION_COMMAND);
+	command = start(NULL);
+	other = orphan();
+	caller_look(c, command);
+	assert_true(seen.whole);
+	assert_int_equal(seen.n_chain, 1); /* the leader is our own program: left out */
+	assert_true(caller_look(c, other).session);
+	assert_false(seen.whole);
+	end(other);
+	end(command);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+static void test_an_orphan_does_not_inherit_the_place_of_a_command_that_ended(void **state)
+{
+	pid_t command, other;
+	siginfo_t si;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	lead(getpid(), SESSION_COMMAND);
+	command = start(NULL);
+	other = orphan();
+	kill(command, SIGKILL);
+	/* As session_run() waits for it. */
+	assert_int_equal(waitid(P_PID, command, &si, WEXITED | WNOWAIT), 0);
+	caller_look(c, other);
+	assert_false(seen.whole);
+	end(other);
+	end(command);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+static void test_a_parent_that_ends_leaves_a_gap_for_what_is_looked_at_later(void **state)
+{
+	pid_t pid, middle, reaper = getpid();
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	lead(reaper, SESSION_COMMAND);
+	pid = descendant(3);
+	caller_look(c, pid);
+	assert_true(seen.whole);
+	middle = seen.chain[1].pid;
+	kill(middle, SIGKILL);
+	usleep(20000);
+	callers_set_classifier(c, ALL, note, NULL);
+	caller_look(c, pid);
+	assert_false(seen.whole);
+	kill(pid, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+static void test_a_new_process_sees_what_its_ancestors_run_now(void **state)
+{
+	pid_t shell, kid = 0;
+	int p[2];
+
+	/* A shell that looks, then becomes another program, with a child from before. */
+	copy("/bin/sleep", "a");
+	lead(getpid(), 0);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	shell = fork();
+	if (shell == 0) {
+		raise(SIGSTOP);
+		kid = fork();
+		if (kid == 0)
+			for (;;)
+				pause();
+		if (write(p[1], &kid, sizeof(kid)) < 0)
+			_exit(1);
+		execl("a", "a", "60", (char *)NULL);
+		_exit(1);
+	}
+	waitpid(shell, NULL, WUNTRACED);
+	caller_look(c, shell);
+	assert_runs(seen.chain[0], "/proc/self/exe");
+	kill(shell, SIGCONT);
+	assert_int_equal(read(p[0], &kid, sizeof(kid)), sizeof(kid));
+	usleep(50000);
+	caller_look(c, kid);
+	assert_int_equal(seen.chain[1].pid, shell);
+	assert_runs(seen.chain[1], "a");
+	end(shell);
+	kill(kid, SIGKILL);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_facts_for_a_person_are_read_anew(void **state)
+{
+	pid_t pid = descendant(2);
+	struct facts f;
+
+	lead(getpid(), 0);
+	caller_look(c, pid);
+	assert_int_equal(callers_facts(c, pid, ALL, &f), 0);
+	assert_int_equal(asked, 1);
+	assert_int_equal(f.n_chain, 3);
+	assert_true(f.whole);
+	assert_int_equal(f.session, seen.session);
+	/* Somebody outside of every session, too. */
+	assert_int_equal(callers_facts(c, getppid(), ALL, &f), 0);
+	assert_int_equal(f.session, 0);
+	assert_false(f.whole);
+	assert_int_equal(f.chain[0].pid, getppid());
+	end(seen.chain[1].pid);
+}
+
+/* --- as members and the view really are: one uid, and the mark --- */
+
+static void drop_caps(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (syscall(SYS_capset, &h, none) < 0)
+		_exit(9);
+}
+
+enum member { HEALTHY, MARK_LOST, HIDDEN, OTHER_USER_NS, HIDDEN_AND_LOST };
+
+static pid_t member(enum member what)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_DUMPABLE, 1); /* as after an exec */
+		if (what == MARK_LOST || what == HIDDEN_AND_LOST)
+			drop_caps();
+		if (what == HIDDEN || what == HIDDEN_AND_LOST)
+			prctl(PR_SET_DUMPABLE, 0);
+		if (what == OTHER_USER_NS && unshare(CLONE_NEWUSER) < 0)
+			_exit(9);
+		raise(SIGSTOP);
+		for (;;)
+			pause();
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	return pid;
+}
+
+static int look_at_members(void)
+{
+	static const struct {
+		enum member what;
+		bool open, known;
+	} table[] = {
+		{ HEALTHY, false, true },	  { MARK_LOST, true, true },
+		{ HIDDEN, false, false },	  { OTHER_USER_NS, true, true },
+		{ HIDDEN_AND_LOST, true, false },
+	};
+	int r = 0;
+
+	if (privs_become(NULL, 1000, 1000, 1) < 0)
+		return 77;
+	/* What privs_become() leaves is not dumpable: neither are our children, until they say so.
+	 */
+	lead(getpid(), SESSION_MARKED);
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table) && r == 0; i++) {
+		pid_t pid = member(table[i].what);
+
+		for (int again = 0; again < 2; again++) {
+			struct caller who = caller_look(c, pid);
+
+			if (!who.session || who.open != table[i].open ||
+			    seen.open != table[i].open || seen.chain[0].known != table[i].known)
+				r = 10 + (int)i;
+		}
+		end(pid);
+	}
+	return r;
+}
+
+static void test_a_marked_member_is_closed_and_known_unless_it_lost_the_mark_or_hides(void **state)
+{
+	int r;
+
+	if (getuid())
+		skip();
+	r = in_child(look_at_members);
+	if (r == 77)
+		skip();
+	assert_int_equal(r, 0);
+}
+
+static int lose_the_mark_later(void)
+{
+	pid_t pid;
+	int r = 0;
+
+	if (privs_become(NULL, 1000, 1000, 1) < 0)
+		return 77;
+	lead(getpid(), SESSION_MARKED);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_DUMPABLE, 1);
+		raise(SIGSTOP);
+		drop_caps();
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	if (caller_look(c, pid).open)
+		r = 1;
+	kill(pid, SIGCONT);
+	waitpid(pid, NULL, WUNTRACED);
+	if (!caller_look(c, pid).open)
+		r = 2;
+	end(pid);
+	return r;
+}
+
+static void test_a_member_that_loses_the_mark_is_open_at_its_next_request(void **state)
+{
+	int r;
+
+	if (getuid())
+		skip();
+	r = in_child(lose_the_mark_later);
+	if (r == 77)
+		skip();
+	assert_int_equal(r, 0);
+}
+
+/* --- many at once --- */
+
+static _Atomic bool stop;
+static _Atomic pid_t target;
+
+static void *look_all_the_time(void *arg)
+{
+	while (!stop) {
+		pid_t pid = target;
+		struct caller who = caller_look(c, pid);
+
+		if (who.tgid && who.tgid != pid)
+			abort();
+		caller_look(c, gettid());
+	}
+	return NULL;
+}
+
+static void test_processes_that_die_while_they_are_looked_at_do_no_harm(void **state)
+{
+	pthread_t threads[3];
+
+	lead(getpid(), 0);
+	stop = false;
+	target = getpid();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look_all_the_time, NULL), 0);
+	for (int i = 0; i < 150; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			if (i % 2)
+				execl("/bin/true", "true", (char *)NULL);
+			pause();
+		}
+		target = pid;
+		usleep(2000);
+		end(pid);
+		assert_int_equal(caller_look(c, pid).tgid, 0);
+	}
+	stop = true;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Reads what belongs to the policy: ASan finds one that was freed while it was in use. */
+static void read_policy(void *arg, const struct facts *facts, struct policy_who *ret)
+{
+	ret->rules[0] = *(uint64_t *)arg;
+}
+
+static void test_a_policy_can_be_freed_when_the_next_one_is_set(void **state)
+{
+	uint64_t *old = malloc(sizeof(*old)), *next;
+	pthread_t threads[3];
+
+	*old = 1;
+	lead(getpid(), 0);
+	callers_set_classifier(c, ALL, read_policy, old);
+	stop = false;
+	target = getpid();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look_all_the_time, NULL), 0);
+	for (uint64_t i = 2; i < 500; i++) {
+		next = malloc(sizeof(*next));
+		*next = i;
+		callers_set_classifier(c, ALL, read_policy, next);
+		free(old);
+		old = next;
+		assert_int_equal(caller_look(c, getpid()).who.rules[0], i);
+	}
+	stop = true;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	callers_set_classifier(c, 0, NULL, NULL);
+	free(old);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_a_caller_is_judged_once_and_the_answer_is_kept),
+		T(test_another_classifier_judges_everybody_anew),
+		T(test_what_is_not_needed_is_not_read),
+		T(test_who_is_gone_is_judged_by_nobody),
+		T(test_an_exec_of_another_program_is_seen_at_once),
+		T(test_a_hard_link_and_a_rename_are_the_same_program),
+		T(test_a_program_that_was_replaced_is_not_the_one_at_its_path),
+		T(test_a_program_in_memory_only_is_no_file_of_the_disk),
+		T(test_a_bind_mount_does_not_hide_what_it_is),
+		T(test_a_thread_runs_what_its_process_runs),
+		T(test_a_process_whose_first_thread_has_ended_is_known_by_the_one_that_asks),
+		T(test_user_terminal_and_tracer_are_told),
+		T(test_a_terminal_that_is_gained_is_seen_at_once),
+		T(test_a_process_of_several_users_is_of_none),
+		T(test_the_chain_leads_from_the_caller_to_the_leader),
+		T(test_a_chain_that_does_not_fit_is_not_whole),
+		T(test_only_the_command_of_a_session_is_the_leader_s_own_child),
+		T(test_an_orphan_does_not_inherit_the_place_of_a_command_that_ended),
+		T(test_a_parent_that_ends_leaves_a_gap_for_what_is_looked_at_later),
+		T(test_a_new_process_sees_what_its_ancestors_run_now),
+		T(test_facts_for_a_person_are_read_anew),
+		T(test_a_marked_member_is_closed_and_known_unless_it_lost_the_mark_or_hides),
+		T(test_a_member_that_loses_the_mark_is_open_at_its_next_request),
+		T(test_processes_that_die_while_they_are_looked_at_do_no_harm),
+		T(test_a_policy_can_be_freed_when_the_next_one_is_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
