@@ -79,8 +79,10 @@ struct audit_record {
 	uint32_t torn;
 	const char *prev, *mac; /* hex */
 
-	uint64_t start; /* the caller's, clock ticks since boot: tells two processes of one number
-			   apart when repeats are folded; not written */
+	/* Not written; they tell callers apart when repeats are folded: when the process began, in
+	 * clock ticks since boot, and any number that is another one once it runs another program.
+	 */
+	uint64_t start, program;
 };
 
 extern const char *const audit_verdict_text[AUDIT_VERDICTS];
