@@ -48,6 +48,10 @@ static const char *const why_text[] = {
 	[WHY_NO_KEY] = "there is no such key, or it is no passphrase; see 'enclave key list'",
 	[WHY_WHICH_KEY] = "there are several passphrases; say which one with --slot",
 	[WHY_LAST_KEY] = "it is the last key; add another one first",
+	[WHY_UNPROVED] = "the policy is changed by 'enclave policy', which asks for the passphrase",
+	[WHY_POLICY] =
+		"the policy has a mistake; 'tazfs policy check FILE' says where; the old one "
+		"stays in force",
 	[WHY_SAME_KEY] = "the new passphrase is the old one; nothing was changed",
 };
 
@@ -256,6 +260,14 @@ int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *r
 		return -EMSGSIZE;
 	memcpy(req.box, box, len);
 	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
+}
+
+int client_policy(int sock, int fd, struct res_done *ret)
+{
+	struct req_plain req = { .op = REQ_POLICY };
+
+	*ret = (struct res_done){ 0 };
+	return ask(sock, &req, sizeof(req), fd, RES_DONE, NULL, 0, ret);
 }
 
 int client_keys(struct res_keys *ret, struct res_done *ret_done)

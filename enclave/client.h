@@ -62,6 +62,14 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *r
  */
 int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret);
 
+/*
+ * client_policy - put the view's policy in force
+ * @sock: on which client_sealed() has just opened a session; good for one policy
+ * @fd: a memfd with the text, sealed against every change; borrowed
+ * Returns 0 or -errno, @ret tells why.
+ */
+int client_policy(int sock, int fd, struct res_done *ret);
+
 /* client_keys - every key of the vault, open or not. Returns 0 or -errno, @ret_done tells why. */
 int client_keys(struct res_keys *ret, struct res_done *ret_done);
 

@@ -50,8 +50,8 @@ static void on_bound(struct keeper *k, struct source *s)
 			kill(c->worker_pid, SIGKILL);
 		/* One that hangs in the kernel does not die of it; its end is seen here anyway. */
 		shutdown(c->worker.fd, SHUT_RDWR);
-	} else if (c->state == CONN_ADMITTING) {
-		log_warn("the view takes no new session: killing it");
+	} else if (c->state == CONN_ADMITTING || c->state == CONN_POLICY) {
+		log_warn("the view does not answer: killing it");
 		view_kill(k);
 	}
 }
@@ -144,6 +144,42 @@ static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 		r = c->uid == 0 || sessions_have(k, c->pid) ? view_mount_at(k, fd) : -EPERM;
 
 	conn_answer(k, c, r, r == -ENOLCK ? WHY_LOCKED : r == -EPERM ? WHY_NOT_YOURS : WHY_NONE);
+}
+
+/* One at a time, so that an answer is for the one who waits. */
+static bool another_sets_policy(const struct keeper *k)
+{
+	for (const struct conn *c = k->conns; c < k->conns + KEEPER_CONNS; c++)
+		if (c->used && c->state == CONN_POLICY)
+			return true;
+	return false;
+}
+
+/* Who changes the rules has typed the passphrase for it: one that was typed an hour ago, by whoever
+ * sat there then, is not enough. */
+static void on_policy(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	bool proved = c->proved;
+
+	c->proved = false;
+	if (!proved) {
+		conn_answer(k, c, -EPERM, WHY_UNPROVED);
+	} else if (k->state != LS_UNLOCKED) {
+		conn_answer(k, c, -ENOLCK, WHY_LOCKED);
+	} else if (another_sets_policy(k)) {
+		conn_answer(k, c, -EBUSY, WHY_BUSY);
+	} else {
+		c->state = CONN_POLICY;
+		conn_expect(k, c);
+		view_send_policy(k, fd);
+	}
+}
+
+void conns_policy_set(struct keeper *k, int err)
+{
+	FOR_CONNS (k, c)
+		if (c->state == CONN_POLICY)
+			conn_answer(k, c, err, err == -EINVAL ? WHY_POLICY : WHY_NONE);
 }
 
 static void on_lock(struct keeper *k, struct conn *c, const void *msg, int fd)
@@ -243,6 +279,7 @@ static const struct request {
 	{ REQ_RESTORE_SEALED, sizeof(struct req_sealed), CONN_RESTORE_PROMPT, false,
 	  atrest_on_sealed },
 	{ REQ_KEY, sizeof(struct req_key), CONN_IDLE, false, key_begin },
+	{ REQ_POLICY, sizeof(struct req_plain), CONN_IDLE, true, on_policy },
 	{ REQ_KEY_SEALED, sizeof(struct req_key_sealed), CONN_KEY_PROMPT, false, key_go_on },
 };
 
@@ -391,6 +428,8 @@ void conns_report(struct keeper *k)
 		if (c->state == CONN_LOCK) {
 			c->state = CONN_IDLE;
 			conn_send(c, &res, sizeof(res));
+		} else if (c->state == CONN_POLICY) {
+			conn_answer(k, c, -ENOLCK, WHY_LOCKED);
 		} else if (c->state == CONN_REFUSED) {
 			conn_answer(k, c, c->verdict.err, c->verdict.why);
 		} else if (c->state == CONN_SAVE || c->state == CONN_SAVE_NEXT) {

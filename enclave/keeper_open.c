@@ -229,6 +229,7 @@ void open_admitted(struct keeper *k, pid_t pid)
 			if (r < 0)
 				view_del_session(k, &c->leader);
 
+			c->proved = r == 0;
 			conn_answer(k, c, r, r < 0 ? WHY_BUSY : WHY_NONE);
 		}
 }

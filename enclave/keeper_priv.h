@@ -71,6 +71,7 @@ enum conn_state {
 	CONN_KEY_QUEUED,
 	CONN_KEY_WORKING,
 	CONN_KEY_READY, /* the new header waits until no save is copying the old one */
+	CONN_POLICY,	/* the view is taking its policy */
 };
 
 struct conn {
@@ -78,7 +79,7 @@ struct conn {
 	struct source worker; /* its unlock worker's socket */
 	struct source bound;  /* conn_expect() */
 	pid_t worker_pid;
-	bool used;
+	bool used, proved; /* it has just opened a session, with a passphrase */
 	enum conn_state state;
 	uid_t uid;
 	int pidfd;
@@ -243,7 +244,8 @@ void conn_drop_worker(struct keeper *k, struct conn *c);
 void conn_expect(struct keeper *k, struct conn *c);
 void conn_expect_end(struct keeper *k, struct conn *c);
 bool conn_is_entering(const struct conn *c);
-bool vault_is_there(const struct keeper *k); /* the sealed file */
+void conns_policy_set(struct keeper *k, int err); /* VIEW_POLICY_SET */
+bool vault_is_there(const struct keeper *k);	  /* the sealed file */
 
 /* --- keeper_open.c */
 void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_OPEN */
@@ -282,6 +284,7 @@ bool view_mounts_gone(struct keeper *k);
 int view_mount_at(struct keeper *k, int target);
 void view_send(struct keeper *k, uint32_t op);
 void view_send_msg(struct keeper *k, const void *msg, size_t size);
+void view_send_policy(struct keeper *k, int fd);
 void view_listen(struct keeper *k); /* take what it has said so far; may lead to events */
 int view_add_session(struct keeper *k, const struct leader *leader);
 void view_del_session(struct keeper *k, const struct leader *leader); /* unless it is registered */

@@ -57,6 +57,9 @@ static size_t message_size(uint32_t op)
 		return sizeof(struct view_quiesced);
 	case VIEW_SYNC:
 		return sizeof(struct view_sync);
+	case VIEW_DECOY:
+	case VIEW_POLICY_SET:
+		return sizeof(struct view_plain);
 	case VIEW_RESUMED:
 		return sizeof(struct view_resumed);
 	case VIEW_SESSION_ADDED:
@@ -115,6 +118,13 @@ static bool take_message(struct keeper *k, int flags)
 		break;
 	case VIEW_HOLLOW:
 		hollow_start(k);
+		break;
+	case VIEW_DECOY:
+		log_warn("a decoy was opened: locking");
+		keeper_event(k, LE_LOCK);
+		break;
+	case VIEW_POLICY_SET:
+		conns_policy_set(k, m.plain.err);
 		break;
 	default: /* VIEW_LOCKED: its end is what counts */
 		break;
@@ -231,6 +241,14 @@ void view_send(struct keeper *k, uint32_t op)
 void view_send_msg(struct keeper *k, const void *msg, size_t size)
 {
 	if (k->view.fd >= 0 && msg_send(k->view.fd, msg, size, NULL, 0) < 0)
+		view_kill(k);
+}
+
+void view_send_policy(struct keeper *k, int fd)
+{
+	const struct view_plain msg = { .op = VIEW_POLICY };
+
+	if (k->view.fd >= 0 && msg_send(k->view.fd, &msg, sizeof(msg), &fd, 1) < 0)
 		view_kill(k);
 }
 

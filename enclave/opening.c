@@ -150,6 +150,8 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 		*ret = (struct res_done){ 0 };
 		return given_up;
 	}
+	if (r == 0 && o->ret_sock)
+		*o->ret_sock = take_fd(&sock);
 	return r;
 }
 

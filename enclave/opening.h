@@ -23,6 +23,8 @@ struct opening {
 	uint32_t flags;	       /* enum req_open_flags */
 	struct prompt *prompt; /* borrowed: already has what is needed; NULL: one of our own */
 	bool goes_on;	       /* a relay is not told of success: it is asked for more */
+	int *ret_sock; /* gets the connection on which it was opened, for client_policy(); NULL: not
+			  wanted */
 };
 
 /*

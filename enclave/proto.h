@@ -31,6 +31,8 @@ enum proto_op {
 	REQ_LEAVE, /* the peer's own session ends; the last one waits: res_lock, or res_done */
 	REQ_KEY,   /* change the keys: struct req_key; answer: res_seal_to, or res_keys to LIST */
 	REQ_KEY_SEALED, /* struct req_key_sealed; answer: res_done, when RAM has it: save then */
+	REQ_POLICY, /* put the view's policy in force that comes along as a sealed memfd; only right
+		       after this very connection has opened a session; answer: res_done */
 
 	RES_DONE = 100,
 	RES_STATUS,
@@ -41,7 +43,8 @@ enum proto_op {
 	RES_KEYS,
 };
 
-struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE, REQ_HISTORY */
+struct req_plain { /* REQ_STATUS, REQ_MOUNT, REQ_LOCK, REQ_SAVE, REQ_LEAVE, REQ_HISTORY, REQ_POLICY
+		    */
 	uint32_t op;
 };
 
@@ -117,6 +120,8 @@ enum proto_why {
 	WHY_LAST_KEY,	 /* the last key cannot be removed */
 	WHY_SAME_KEY,	 /* the new passphrase is the old one */
 	WHY_SAVE_HANGS,	 /* locked, but the disk does not answer: not saved yet */
+	WHY_UNPROVED,	 /* it takes a passphrase on the same connection, just before */
+	WHY_POLICY,	 /* the policy does not parse: the one in force stays */
 };
 
 struct res_done {
@@ -263,6 +268,7 @@ enum view_op {
 	VIEW_SYNC_HANGS, /* the disk does not answer: who waits may be interrupted; no answer */
 
 	VIEW_HOLLOWED, /* struct view_plain; err: the store's device could not be replaced */
+	VIEW_POLICY,   /* struct view_plain, with the sealed memfd; answer: VIEW_POLICY_SET */
 
 	/* view to keeper */
 	VIEW_READY = 300,   /* it answers requests now */
@@ -270,11 +276,13 @@ enum view_op {
 	VIEW_DIRTY,	    /* first change since READY, or since the last QUIESCED */
 	VIEW_QUIESCED,	    /* struct view_quiesced */
 	VIEW_IDLE,	    /* struct view_idle */
-	VIEW_HOLLOW,  /* while locking, once: the store is synced, take the key away and let the
-			 store read as zeros; answer: VIEW_HOLLOWED */
-	VIEW_LOCKED,  /* everything is scrubbed and revoked; it is about to end */
-	VIEW_SYNC,    /* struct view_sync: fsyncs wait for a save; answer: VIEW_SYNCED */
-	VIEW_RESUMED, /* struct view_resumed: writers go on */
+	VIEW_HOLLOW,	 /* while locking, once: the store is synced, take the key away and let the
+			    store read as zeros; answer: VIEW_HOLLOWED */
+	VIEW_LOCKED,	 /* everything is scrubbed and revoked; it is about to end */
+	VIEW_SYNC,	 /* struct view_sync: fsyncs wait for a save; answer: VIEW_SYNCED */
+	VIEW_RESUMED,	 /* struct view_resumed: writers go on */
+	VIEW_DECOY,	 /* somebody touched what the policy calls a decoy: lock */
+	VIEW_POLICY_SET, /* struct view_plain; err: -EINVAL it does not parse, -errno not stored */
 };
 
 struct view_plain {
