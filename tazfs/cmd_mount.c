@@ -22,18 +22,16 @@
 #define OPTIONS "fsname=tazfs,subtype=tazfs,default_permissions,nosuid,nodev"
 
 struct mount_args {
-	const char *source, *mountpoint;
+	const char *source, *mountpoint, *policy;
 	bool strict, foreground;
 	pid_t leaders[SESSIONS_MAX];
 	int n_leaders;
 };
 
 static const struct option options[] = {
-	{ "source", required_argument, NULL, 's' },
-	{ "leader", required_argument, NULL, 'l' },
-	{ "memory", required_argument, NULL, 'm' },
-	{ "foreground", no_argument, NULL, 'f' },
-	{ NULL, 0, NULL, 0 },
+	{ "source", required_argument, NULL, 's' }, { "leader", required_argument, NULL, 'l' },
+	{ "memory", required_argument, NULL, 'm' }, { "policy", required_argument, NULL, 'p' },
+	{ "foreground", no_argument, NULL, 'f' },   { NULL, 0, NULL, 0 },
 };
 
 static int set_option(struct mount_args *a, int c)
@@ -46,6 +44,9 @@ static int set_option(struct mount_args *a, int c)
 		return 0;
 	case 'f':
 		a->foreground = true;
+		return 0;
+	case 'p':
+		a->policy = optarg;
 		return 0;
 	case 'm':
 		if (serve_memory(optarg, &a->strict) == 0)
@@ -74,8 +75,8 @@ static int parse(int argc, char *argv[], struct mount_args *a)
 	if (optind + 1 != argc)
 		return -EINVAL;
 	a->mountpoint = argv[optind];
-	if (!a->source && (a->strict || a->foreground || a->n_leaders)) {
-		log_error("--leader, --memory and --foreground need --source");
+	if (!a->source && (a->strict || a->foreground || a->n_leaders || a->policy)) {
+		log_error("--leader, --memory, --policy and --foreground need --source");
 		return -EINVAL;
 	}
 	return 0;
@@ -144,16 +145,21 @@ static int start(struct view *v, const char *mountpoint, int *ret_ended)
 static int serve(const struct mount_args *a, int ready)
 {
 	autoclose int rootfd = open(a->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int policy = a->policy ? open(a->policy, O_RDONLY | O_CLOEXEC) : -EBADF;
 	struct view v;
 	int ended = -EBADF, r;
 
 	if (rootfd < 0)
 		return log_err(-errno, "open %s", a->source);
+	if (a->policy && policy < 0)
+		return log_err(-errno, "open the policy %s", a->policy);
 	r = view_init(&v, rootfd, -EBADF, -EBADF);
 	if (r < 0)
 		return log_err(r, "prepare the view");
 	v.strict = a->strict;
 	r = add_leaders(&v, a);
+	if (r == 0 && policy >= 0)
+		r = view_policy_file(&v, policy, a->policy);
 	if (r < 0)
 		return r;
 	r = fs_new(&v, OPTIONS);
@@ -202,14 +208,16 @@ static int mount_source(const struct mount_args *a)
 {
 	autofree char *source = resolve(a->source);
 	autofree char *mountpoint = source ? resolve(a->mountpoint) : NULL;
+	autofree char *policy = a->policy ? resolve(a->policy) : NULL;
 	struct mount_args abs = *a;
 	int ready[2];
 	pid_t pid;
 
-	if (!mountpoint)
+	if (!mountpoint || (a->policy && !policy))
 		return CMD_FAILED;
 	abs.source = source;
 	abs.mountpoint = mountpoint;
+	abs.policy = policy;
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return CMD_FAILED;
 	block_signals();
@@ -241,7 +249,8 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_mount = {
 	.name = "mount",
-	.args = "[--source DIR [--leader PID]... [--memory cached|strict] [--foreground]] DIR",
+	.args = "[--source DIR [--leader PID]... [--memory cached|strict] [--policy FILE]"
+		" [--foreground]] DIR",
 	.help = "show the vault, or a plain directory, at DIR",
 	.details =
 		"Without options the keeper mounts the unlocked vault at DIR, which must be yours.\n"
@@ -252,6 +261,7 @@ const struct cmd cmd_mount = {
 		"                    Without it every process of your user may\n"
 		"  --memory cached   the kernel may cache contents; wiped when it is locked (default)\n"
 		"  --memory strict   the kernel caches nothing; no shared maps\n"
+		"  --policy FILE     decide by it, tazfs-policy(5); otherwise everything is allowed\n"
 		"  --foreground      stay; otherwise return when mounted\n"
 		"\n"
 		"SIGTERM to the process locks and unmounts a plain directory.\n"

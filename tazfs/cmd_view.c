@@ -99,6 +99,9 @@ static int serve(const struct view_args *a)
 	r = give_up_rights(a);
 	if (r < 0)
 		return r;
+	r = view_policy_load(&v);
+	if (r < 0)
+		return log_err(r, "read the policy of the vault");
 	snprintf(dev_fuse, sizeof(dev_fuse), "/dev/fd/%d", VIEW_FD_FUSE);
 	r = fs_new(&v, NULL);
 	if (r == 0)

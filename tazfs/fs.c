@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -16,19 +17,40 @@
 
 #define ATTR_SEC 86400.0 /* we are the only writer: attributes stay true until we change them */
 
-bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h)
+/* The view keeps what is its own in one folder of the store, which nobody sees. */
+static bool is_ours(const struct node *dir, const char *name)
+{
+	return name && node_id(dir) == NODE_ROOT && !strcmp(name, VIEW_OWN_DIR);
+}
+
+/* Permission, and the node behind @ino held. @name: see struct judge_request. */
+static int begin(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may,
+		 struct node_hold *h)
 {
 	struct view *v = view_of(req);
-	int r = view_permit(v, fuse_req_ctx(req)->pid, change);
+	struct judge_request want = { .node = node_get(v->nodes, ino), .name = name, .may = may };
+	int r = want.node ? view_permit(v, fuse_req_ctx(req)->pid, &want) : -ESTALE;
 
-	if (r == 0) {
-		struct node *n = node_get(v->nodes, ino);
+	if (r == 0 && is_ours(want.node, name))
+		r = may & MAY_CREATE ? -EACCES : -ENOENT;
+	if (r == 0 && may & (MAY_CREATE | MAY_DELETE))
+		view_changed(v);
+	return r == 0 ? node_hold(v->nodes, want.node, h) : r;
+}
 
-		r = n ? node_hold(v->nodes, n, h) : -ESTALE;
-	}
+bool fs_begin_at(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned may,
+		 struct node_hold *dir)
+{
+	int r = begin(req, parent, name, may, dir);
+
 	if (r < 0)
 		reply(req, r);
 	return r == 0;
+}
+
+bool fs_begin(fuse_req_t req, fuse_ino_t ino, unsigned may, struct node_hold *h)
+{
+	return fs_begin_at(req, ino, NULL, may, h);
 }
 
 /* A look at the root is not followed by a lookup, so its attributes are never cached. */
@@ -88,7 +110,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
-	if (fs_begin(req, parent, LOOK, &dir))
+	if (fs_begin_at(req, parent, name, LOOK, &dir))
 		reply_entry(req, &dir, name, 0);
 }
 
@@ -177,8 +199,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 	struct stat st;
 	int r = 0;
 
-	if (!fs_begin(req, ino, CHANGE, &h))
+	if (!fs_begin(req, ino, MAY_WRITE, &h))
 		return;
+	view_changed(view_of(req));
 	if (what & FUSE_SET_ATTR_MODE)
 		r = store_chmod(h.fd, attr->st_mode & 07777);
 	if (r == 0 && what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
@@ -224,7 +247,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 	int r = 0;
 
-	if (!fs_begin(req, parent, CHANGE, &dir))
+	if (!fs_begin_at(req, parent, name, MAY_CREATE, &dir))
 		return;
 	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
 		r = -EPERM;
@@ -237,7 +260,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
-	if (fs_begin(req, parent, CHANGE, &dir))
+	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
 		reply_entry(req, &dir, name, mkdirat(dir.fd, name, mode) < 0 ? -errno : 0);
 }
 
@@ -245,20 +268,20 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
-	if (fs_begin(req, parent, CHANGE, &dir))
+	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
 		reply_entry(req, &dir, name, symlinkat(target, dir.fd, name) < 0 ? -errno : 0);
 }
 
+/* A second name is as good as the first, whatever the rules say of it: so it takes all of the file.
+ */
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *name)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE, dir = NODE_HOLD_NONE;
-	struct view *v = view_of(req);
-	struct node *n = node_get(v->nodes, new_parent);
 	int r;
 
-	if (!fs_begin(req, ino, CHANGE, &h))
+	if (!fs_begin(req, ino, MAY_READ | MAY_WRITE, &h))
 		return;
-	r = n ? node_hold(v->nodes, n, &dir) : -ESTALE;
+	r = begin(req, new_parent, name, MAY_CREATE, &dir);
 	if (r < 0)
 		reply(req, r);
 	else
@@ -282,7 +305,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node_gone gone = { 0 };
 	int r;
 
-	if (!fs_begin(req, parent, CHANGE, &dir))
+	if (!fs_begin_at(req, parent, name, MAY_DELETE, &dir))
 		return;
 	r = node_unlink(&dir, name, 0, &gone);
 	reply_gone(req, r, &gone);
@@ -292,24 +315,55 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
-	if (fs_begin(req, parent, CHANGE, &dir))
+	if (fs_begin_at(req, parent, name, MAY_DELETE, &dir))
 		reply(req, node_unlink(&dir, name, AT_REMOVEDIR, NULL));
+}
+
+/* Under another name other rules hold: so it takes all of a file to move it, and of a directory all
+ * of what it may have below it. */
+static int begin_moved(fuse_req_t req, fuse_ino_t parent, const char *name, struct node_hold *dir)
+{
+	int r = begin(req, parent, name, MAY_READ | MAY_WRITE | MAY_DELETE, dir);
+	struct stat st;
+
+	if (r == 0 && fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	if (r == 0 && S_ISDIR(st.st_mode))
+		r = view_permit_tree(view_of(req), fuse_req_ctx(req)->pid, dir->n, name);
+	return r;
+}
+
+/* The kernel has both directories locked: what is there now is what will be replaced. */
+static int begin_target(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned flags,
+			struct node_hold *dir)
+{
+	int r;
+
+	if (flags & RENAME_EXCHANGE)
+		r = begin_moved(req, parent, name, dir);
+	else
+		r = begin(req, parent, name, MAY_CREATE, dir);
+	if (r == 0 && faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		const struct judge_request want = { .node = dir->n,
+						    .name = name,
+						    .may = MAY_DELETE };
+
+		r = view_permit(view_of(req), fuse_req_ctx(req)->pid, &want);
+	}
+	return r;
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		      const char *new_name, unsigned flags)
 {
 	autohold struct node_hold from = NODE_HOLD_NONE, to = NODE_HOLD_NONE;
-	struct view *v = view_of(req);
-	struct node *n = node_get(v->nodes, new_parent);
 	struct node_gone gone = { 0 };
-	int r;
+	int r = begin_moved(req, parent, name, &from);
 
-	if (!fs_begin(req, parent, CHANGE, &from))
-		return;
-	r = n ? node_hold(v->nodes, n, &to) : -ESTALE;
 	if (r == 0 && flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		r = -EINVAL;
+	if (r == 0)
+		r = begin_target(req, new_parent, new_name, flags, &to);
 	if (r == 0)
 		r = node_rename(&from, name, &to, new_name, flags, &gone);
 	reply_gone(req, r, &gone);
@@ -341,16 +395,20 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
 
-	if (fs_begin(req, ino, CHANGE, &h))
-		reply(req, store_setxattr(h.fd, name, value, size, flags));
+	if (!fs_begin(req, ino, MAY_WRITE, &h))
+		return;
+	view_changed(view_of(req));
+	reply(req, store_setxattr(h.fd, name, value, size, flags));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
 
-	if (fs_begin(req, ino, CHANGE, &h))
-		reply(req, store_removexattr(h.fd, name));
+	if (!fs_begin(req, ino, MAY_WRITE, &h))
+		return;
+	view_changed(view_of(req));
+	reply(req, store_removexattr(h.fd, name));
 }
 
 /* A value, a list, or (@size 0) how long it would be. */
@@ -366,12 +424,18 @@ static void reply_xattr(fuse_req_t req, char *value, size_t size, ssize_t n)
 		secret_wipe(value, size);
 }
 
+/* The kernel asks for those by itself, and ls(1) does for its columns. */
+static unsigned may_for_xattr(const char *name)
+{
+	return strncmp(name, "security.", 9) && strncmp(name, "system.", 7) ? MAY_READ : LOOK;
+}
+
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
 	autofree char *value = size ? malloc(size) : NULL;
 
-	if (fs_begin(req, ino, LOOK, &h))
+	if (fs_begin(req, ino, may_for_xattr(name), &h))
 		reply_xattr(req, value, size,
 			    size && !value ? -ENOMEM : store_getxattr(h.fd, name, value, size));
 }
@@ -416,6 +480,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.fsyncdir = op_fsyncdir,
 	.statfs = op_statfs,
 	.access = op_access,
+	.ioctl = op_ioctl,
 	.setxattr = op_setxattr,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,

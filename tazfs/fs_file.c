@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -39,8 +40,10 @@ static int open_file(fuse_req_t req, const struct node_hold *h, int flags, struc
 
 	if (r < 0)
 		return r;
-	if (flags & O_TRUNC)
+	if (flags & O_TRUNC) {
+		view_changed(view_of(req));
 		r = fs_cut(req, h, f->writes ? f : NULL, 0, drop);
+	}
 	if (r < 0)
 		node_close(h->t, f);
 	return r;
@@ -63,6 +66,22 @@ static struct fs_drop drop_private(const struct node_hold *h)
 	return drop;
 }
 
+/* Source: the kernel's FMODE_EXEC comes along with the flags of an execve(2). */
+#define OPEN_EXEC 040
+
+static unsigned may_for_open(int flags)
+{
+	unsigned may = 0;
+
+	if (flags & OPEN_EXEC)
+		return MAY_EXECUTE;
+	if ((flags & O_ACCMODE) != O_WRONLY)
+		may |= MAY_READ;
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+		may |= MAY_WRITE;
+	return may;
+}
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
@@ -71,7 +90,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct node_file *f;
 	int r;
 
-	if (!fs_begin(req, ino, fi->flags & O_TRUNC ? CHANGE : LOOK, &h))
+	if (!fs_begin(req, ino, may_for_open(fi->flags), &h))
 		return;
 	f = calloc(1, sizeof(*f));
 	r = f ? open_file(req, &h, fi->flags, f, &drop) : -ENOMEM;
@@ -115,7 +134,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct node_file *f;
 	int r;
 
-	if (!fs_begin(req, parent, CHANGE, &dir))
+	if (!fs_begin_at(req, parent, name, MAY_CREATE | may_for_open(fi->flags), &dir))
 		return;
 	f = calloc(1, sizeof(*f));
 	r = f ? create(&dir, name, fi->flags, mode, &e, f) : -ENOMEM;
@@ -313,14 +332,21 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_
 		fuse_reply_lseek(req, found);
 }
 
+/* The root is also where the view itself is asked (control.h): whether it may be listed is decided
+ * when it is read. */
+static unsigned may_for_opendir(fuse_ino_t ino)
+{
+	return ino == NODE_ROOT ? LOOK : MAY_LIST;
+}
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	autohold struct node_hold h = NODE_HOLD_NONE;
-	bool strict = view_of(req)->strict;
+	struct view *v = view_of(req);
 	struct dir *dir;
 	int r;
 
-	if (!fs_begin(req, ino, LOOK, &h))
+	if (!fs_begin(req, ino, may_for_opendir(ino), &h))
 		return;
 	r = dir_open(h.fd, &dir);
 	if (r < 0) {
@@ -328,8 +354,9 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	fi->fh = (uintptr_t)dir;
-	fi->cache_readdir = !strict;
-	fi->keep_cache = !strict;
+	/* What the kernel keeps it shows to everybody. */
+	fi->cache_readdir = !v->strict && judge_is_even(&v->judge);
+	fi->keep_cache = fi->cache_readdir;
 	if (fuse_reply_open(req, fi) < 0)
 		dir_close(dir);
 }
@@ -339,20 +366,44 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 	return (struct dir *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr)
 }
 
+struct listing {
+	fuse_req_t req;
+	bool root;
+	struct judge_listing names;
+};
+
 /* One entry into the reply. Returns its size there, larger than @room when it does not fit. */
-static size_t put_entry(void *req, char *at, size_t room, const char *name, const struct stat *st,
+static size_t put_entry(void *arg, char *at, size_t room, const char *name, const struct stat *st,
 			off_t next)
 {
-	return fuse_add_direntry(req, at, room, name, st, next);
+	struct listing *l = arg;
+
+	if ((l->root && !strcmp(name, VIEW_OWN_DIR)) || !judge_lists(&l->names, name))
+		return 0;
+	return fuse_add_direntry(l->req, at, room, name, st, next);
+}
+
+/* Decided again: the descriptor may be another one's by now, who sees other names. */
+static ssize_t read_names(fuse_req_t req, fuse_ino_t ino, struct dir *dir, off_t at, char *buf,
+			  size_t size)
+{
+	struct listing l = { .req = req, .root = ino == NODE_ROOT };
+	struct view *v = view_of(req);
+	struct node *n = node_get(v->nodes, ino);
+	ssize_t done = n ? view_list(v, fuse_req_ctx(req)->pid, n, &l.names) : -ESTALE;
+
+	if (done < 0)
+		return done;
+	done = dir_read(dir, at, buf, size, put_entry, &l);
+	judge_list_end(&l.names);
+	return done;
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi)
 {
 	autofree char *buf = malloc(size);
-	ssize_t n = view_still(view_of(req), VIEW_OPEN);
+	ssize_t n = buf ? read_names(req, ino, dir_of(fi), at, buf, size) : -ENOMEM;
 
-	if (n == 0)
-		n = buf ? dir_read(dir_of(fi), at, buf, size, put_entry, req) : -ENOMEM;
 	if (n < 0) {
 		reply(req, (int)n);
 		return;

@@ -8,7 +8,7 @@
 
 #include "tazfs/fs.h"
 
-enum { LOOK = 0, CHANGE = 1 };
+enum { LOOK = 0 }; /* beside enum may: the file is there, and its attributes */
 
 static inline struct view *view_of(fuse_req_t req)
 {
@@ -34,11 +34,14 @@ static inline void reply(fuse_req_t req, int r)
 }
 
 /*
- * fs_begin - permission, then the file behind @ino
- * @change: LOOK or CHANGE
+ * fs_begin - permission for the file behind @ino, then the file
+ * fs_begin_at - permission for what @parent has, or is to have, under @name; then the directory
+ * @may: LOOK or bits of enum may
  * Returns false when the error has been sent.
  */
-bool fs_begin(fuse_req_t req, fuse_ino_t ino, bool change, struct node_hold *h);
+bool fs_begin(fuse_req_t req, fuse_ino_t ino, unsigned may, struct node_hold *h);
+bool fs_begin_at(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned may,
+		 struct node_hold *dir);
 
 /* fs_entry - what the kernel is told of a node; names are never cached */
 struct fuse_entry_param fs_entry(const struct node_entry *e);
@@ -112,5 +115,9 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi);
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+
+/* fs_control.c */
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
+	      unsigned flags, const void *in, size_t in_size, size_t out_size);
 
 #endif

@@ -122,6 +122,13 @@ static int on_resume(struct view *v, const union request *req, int *fd)
 	msg.pause_us = (io_boottime_ns() - v->paused_ns) / 1000;
 	v->paused_ns = 0;
 	fs_resume(v->fs);
+	if (v->policy_fd >= 0) {
+		int r = answer(v, VIEW_POLICY_SET, view_policy_set(v, v->policy_fd));
+
+		fd_close(&v->policy_fd);
+		if (r < 0)
+			return r;
+	}
 	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }
 
@@ -135,6 +142,18 @@ static int on_sync_hangs(struct view *v, const union request *req, int *fd)
 {
 	fs_answer(durable_hangs(&v->durable));
 	return 0;
+}
+
+static int on_policy(struct view *v, const union request *req, int *fd)
+{
+	int r;
+
+	if (v->paused_ns) {
+		v->policy_fd = take_fd(fd); /* on_resume() goes on */
+		return 0;
+	}
+	r = view_policy_set(v, *fd);
+	return answer(v, VIEW_POLICY_SET, r);
 }
 
 static int on_ask_idle(struct view *v, const union request *req, int *fd)
@@ -202,6 +221,7 @@ static const struct {
 	{ VIEW_RESUME, sizeof(struct view_plain), on_resume },
 	{ VIEW_ASK_IDLE, sizeof(struct view_plain), on_ask_idle },
 	{ VIEW_LOCK, sizeof(struct view_plain), on_lock },
+	{ VIEW_POLICY, sizeof(struct view_plain), on_policy },
 	{ VIEW_SYNCED, sizeof(struct view_synced), on_synced },
 	{ VIEW_SYNC_HANGS, sizeof(struct view_plain), on_sync_hangs },
 };

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "enclave/base/io.h"
 #include "enclave/base/msg.h"
@@ -27,7 +29,9 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper)
 {
 	int r;
 
-	*v = (struct view){ .rootfd = -EBADF, .mountfd = mountfd, .keeper = keeper };
+	*v = (struct view){
+		.rootfd = -EBADF, .mountfd = mountfd, .keeper = keeper, .policy_fd = -EBADF
+	};
 	/* What fsmount(2) gives is O_PATH, which syncfs(2) refuses. */
 	v->rootfd = openat(rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (v->rootfd < 0)
@@ -40,6 +44,8 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper)
 		r = callers_new(v->sessions, &v->callers);
 	if (r == 0)
 		r = nodes_new(v->rootfd, node_fds(), &v->nodes);
+	if (r == 0)
+		judge_init(&v->judge, v->callers, v->nodes);
 	return r;
 }
 
@@ -53,21 +59,65 @@ void view_used(struct view *v)
 	atomic_store_explicit(&v->last_ns, io_boottime_ns(), memory_order_relaxed);
 }
 
-int view_permit(struct view *v, pid_t tid, bool change)
+/* What would be made anew does not exist anyway: "no such file" would be said of its directory. */
+static int refusal(enum verdict verdict, unsigned may)
 {
-	struct policy policy = { .everyone = v->everyone, .self = atomic_load(&v->self) };
-	struct caller caller = { .tid = tid };
+	return verdict == VERDICT_HIDE && !(may & MAY_CREATE) ? -ENOENT : -EACCES;
+}
+
+struct givens view_givens(struct view *v)
+{
+	return (struct givens){ .everyone = v->everyone, .self = atomic_load(&v->self) };
+}
+
+/* Asked for once: whatever comes before the lock is refused as this was. */
+static void lock_for_decoy(struct view *v)
+{
+	const struct view_plain msg = { .op = VIEW_DECOY };
+
+	if (atomic_exchange(&v->decoyed, true))
+		return;
+	if (v->keeper >= 0)
+		msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
+	else
+		kill(getpid(), SIGTERM); /* link_signals() */
+}
+
+static int obey(struct view *v, struct judgement j, unsigned may)
+{
+	if (!j.granted && j.decision.verdict == VERDICT_DECOY)
+		lock_for_decoy(v);
+	if (!j.granted)
+		return refusal(j.decision.verdict, may);
+	view_used(v);
+	return 0;
+}
+
+int view_permit(struct view *v, pid_t tid, const struct judge_request *req)
+{
+	struct givens givens = view_givens(v);
 
 	if (view_still(v, VIEW_OPEN) < 0)
-		return tid > 0 && tid == policy.self ? view_still(v, VIEW_CLOSING) : -EIO;
-	if (!policy.everyone && tid != policy.self)
-		caller = caller_look(v->callers, tid);
-	if (decide(&caller, &policy) != VERDICT_ALLOW)
-		return -EACCES;
-	view_used(v);
-	if (change)
-		view_changed(v);
-	return 0;
+		return tid > 0 && tid == givens.self ? view_still(v, VIEW_CLOSING) : -EIO;
+	return obey(v, judge_decide(&v->judge, &givens, tid, req), req->may);
+}
+
+int view_permit_tree(struct view *v, pid_t tid, struct node *dir, const char *name)
+{
+	struct givens givens = view_givens(v);
+
+	if (view_still(v, VIEW_OPEN) < 0)
+		return -EIO;
+	return obey(v, judge_decide_tree(&v->judge, &givens, tid, dir, name), MAY_ALL);
+}
+
+int view_list(struct view *v, pid_t tid, struct node *dir, struct judge_listing *ret)
+{
+	struct givens givens = view_givens(v);
+
+	if (view_still(v, VIEW_OPEN) < 0)
+		return -EIO;
+	return obey(v, judge_list_begin(&v->judge, &givens, tid, dir, ret), MAY_LIST);
 }
 
 void view_changed(struct view *v)

@@ -13,13 +13,13 @@
 #include <sys/types.h>
 
 #include "tazfs/caller.h"
-#include "tazfs/decide.h"
 #include "tazfs/durable.h"
 #include "tazfs/gate.h"
+#include "tazfs/judge.h"
 #include "tazfs/node.h"
 #include "tazfs/session.h"
 
-#define VIEW_WORKERS 3
+#define VIEW_OWN_DIR ".taz" /* in the store's root: the policy and the audit; nobody sees it */
 
 /* It only ever goes forward. */
 enum view_phase {
@@ -32,6 +32,7 @@ struct view {
 	struct nodes *nodes;
 	struct sessions *sessions;
 	struct callers *callers;
+	struct judge judge;
 	struct gate gate;
 	struct durable durable;
 	struct fs *fs;
@@ -46,6 +47,8 @@ struct view {
 	_Atomic pid_t self;	  /* our thread that works on our own mount, while it does */
 	_Atomic uint64_t last_ns; /* CLOCK_BOOTTIME of the last allowed operation */
 	_Atomic bool dirty;	  /* the keeper knows of a change */
+	int policy_fd;		  /* one that came while the gate was closed; -EBADF: none */
+	_Atomic bool decoyed;	  /* a decoy was opened: the lock is on its way */
 	uint64_t paused_ns;	  /* CLOCK_BOOTTIME since when the gate is closed; 0: it is open */
 };
 
@@ -61,14 +64,41 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper);
 void view_used(struct view *v);
 
 /*
- * view_permit - may this thread name a file, now?
- * @change: it wants to change something
- * Returns 0, -EACCES (decided), or -EIO (the view is locked).
+ * view_permit - may this thread do that, now?
+ * Returns 0; as decided -EACCES, or -ENOENT for what is hidden; -EIO when the view is locked.
  */
-int view_permit(struct view *v, pid_t tid, bool change);
+int view_permit(struct view *v, pid_t tid, const struct judge_request *req);
+
+/*
+ * view_permit_tree - the same for everything that it and what can be below it may be asked for
+ * For what is about to be moved elsewhere, where other rules hold.
+ */
+int view_permit_tree(struct view *v, pid_t tid, struct node *dir, const char *name);
+
+/* view_list - begin a listing (judge_list_begin()). Returns 0, or as view_permit(). */
+int view_list(struct view *v, pid_t tid, struct node *dir, struct judge_listing *ret);
 
 /* view_still - is that phase, or an earlier one, current? 0 or -EIO. For requests on open files. */
 int view_still(struct view *v, enum view_phase phase);
+
+/*
+ * view_policy_load - put the policy in force that the vault keeps; without one the preset "session"
+ * One that does not parse lets nobody in but the keeper's next one. Returns 0 or -errno.
+ */
+int view_policy_load(struct view *v);
+
+/* view_policy_file - put the one in a file in force. Returns 0, -EINVAL (said where), or -errno. */
+int view_policy_file(struct view *v, int fd, const char *name);
+
+/*
+ * view_policy_set - keep a policy in the vault, and put it in force; main thread only, gate open
+ * @fd: a memfd sealed against changes, borrowed
+ * Returns 0, -EINVAL when it does not parse or is not sealed, or -errno: nothing has changed then.
+ */
+int view_policy_set(struct view *v, int fd);
+
+/* view_givens - what no policy can change, at this moment */
+struct givens view_givens(struct view *v);
 
 /* view_changed - tell the keeper of the first change since it last asked for a quiet store */
 void view_changed(struct view *v);

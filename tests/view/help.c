@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -98,6 +99,17 @@ static void mount_ext4(struct view_fixture *f)
 	must_run(mount);
 }
 
+/* As an earlier view has kept it. */
+static void leave_policy(struct view_fixture *f)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/.taz", f->src);
+	assert_int_equal(mkdir(path, 0700) | chown(path, OWNER, OWNER), 0);
+	snprintf(path, sizeof(path), "%s/.taz/policy", f->src);
+	assert_int_equal(write_file(path, f->policy) | chown(path, OWNER, OWNER), 0);
+}
+
 void fixture_start(struct view_fixture *f, int how)
 {
 	autoclose int root = -EBADF;
@@ -106,7 +118,9 @@ void fixture_start(struct view_fixture *f, int how)
 	/* A set-up that failed had no teardown. */
 	if (f->dir[0])
 		fixture_stop(f);
-	*f = (struct view_fixture){ .keeper = -EBADF, .mountfd = -EBADF, .fusefd = -EBADF };
+	*f = (struct view_fixture){
+		.keeper = -EBADF, .mountfd = -EBADF, .fusefd = -EBADF, .policy = f->policy
+	};
 	snprintf(
 		f->dir, sizeof(f->dir), "%s/taz-view.XXXXXX",
 		place(how & IN_RAM ? "TAZ_RAM_DIR" : "TMPDIR", how & IN_RAM ? "/dev/shm" : "/tmp"));
@@ -118,6 +132,8 @@ void fixture_start(struct view_fixture *f, int how)
 	if ((how & ON_EXT4) == ON_EXT4)
 		mount_ext4(f);
 	assert_int_equal(chown(f->src, OWNER, OWNER) | chown(f->mnt, OWNER, OWNER), 0);
+	if (f->policy)
+		leave_policy(f);
 	root = open(f->src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->fusefd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	assert_true(root >= 0 && f->fusefd >= 0);
@@ -209,6 +225,17 @@ int fixture_wait(struct view_fixture *f, uint32_t op)
 		if (msg.plain.op == op)
 			return op == VIEW_SESSION_ADDED || op == VIEW_IDLE ? 0 : msg.plain.err;
 	}
+}
+
+int fixture_policy(struct view_fixture *f, const char *text)
+{
+	const struct view_plain msg = { .op = VIEW_POLICY };
+	autoclose int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(io_pwrite_full(fd, text, strlen(text), 0), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK), 0);
+	assert_int_equal(msg_send(f->keeper, &msg, sizeof(msg), &fd, 1), 0);
+	return fixture_wait(f, VIEW_POLICY_SET);
 }
 
 int fixture_lock(struct view_fixture *f)

@@ -22,6 +22,7 @@ struct view_fixture {
 	pid_t view;
 	bool lies;	       /* what VIEW_HOLLOW asks for is said to be done, and is not */
 	unsigned asked_hollow; /* how often */
+	const char *policy;    /* what the next fixture_start() finds in the store, or NULL */
 };
 
 /* IN_RAM: below the view is a tmpfs; ON_EXT4: an ext4 of 64 MiB in an image there */
@@ -41,6 +42,9 @@ void fixture_send(struct view_fixture *f, uint32_t op);
 
 /* fixture_wait - the next message with that operation, others are passed over. Returns its err. */
 int fixture_wait(struct view_fixture *f, uint32_t op);
+
+/* fixture_policy - put a policy in force, as the keeper does. Returns 0 or -errno of the view. */
+int fixture_policy(struct view_fixture *f, const char *text);
 
 /* fixture_lock - VIEW_LOCK, VIEW_LOCKED, and the end of the process. Returns its exit status. */
 int fixture_lock(struct view_fixture *f);

@@ -1,0 +1,90 @@
+/* ioctl(2) on the root: see control.h. */
+#include "tazfs/fs_priv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/base/fd.h"
+#include "tazfs/control.h"
+#include "tazfs/explain.h"
+
+/* As for the file that it stands for. */
+static int permit(fuse_req_t req, const char *file, unsigned may)
+{
+	struct view *v = view_of(req);
+	const struct judge_request want = { .node = node_get(v->nodes, NODE_ROOT),
+					    .name = file,
+					    .may = may };
+
+	return view_permit(v, fuse_req_ctx(req)->pid, &want);
+}
+
+static int on_policy(fuse_req_t req, struct control *c)
+{
+	int r = permit(req, VIEW_OWN_DIR "/policy", MAY_READ);
+
+	if (r == 0)
+		c->size = judge_text(&view_of(req)->judge, c->at, c->data, sizeof(c->data));
+	return r;
+}
+
+static int on_explain(fuse_req_t req, struct control *c)
+{
+	int r = permit(req, VIEW_OWN_DIR "/policy", MAY_READ);
+	struct view *v = view_of(req);
+	struct givens givens;
+	char path[PATH_MAX];
+
+	if (r < 0)
+		return r;
+	if (c->size >= sizeof(path) || c->may & ~(unsigned)MAY_ALL ||
+	    memchr(c->data, '\0', c->size))
+		return -EINVAL;
+	memcpy(path, c->data, c->size);
+	path[c->size] = '\0';
+	givens = view_givens(v);
+	c->size = explain(&v->judge, &givens, c->pid, c->may, path, c->data, sizeof(c->data));
+	return 0;
+}
+
+static const struct {
+	uint32_t op;
+	int (*run)(fuse_req_t req, struct control *c);
+} ops[] = {
+	{ CONTROL_POLICY, on_policy },
+	{ CONTROL_EXPLAIN, on_explain },
+};
+
+static int answer(fuse_req_t req, struct control *c)
+{
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+		if (ops[i].op == c->op)
+			return ops[i].run(req, c);
+	return -EINVAL;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
+	      unsigned flags, const void *in, size_t in_size, size_t out_size)
+{
+	autofree struct control *c = NULL;
+	int r;
+
+	if (ino != NODE_ROOT || cmd != CONTROL_ASK || in_size != sizeof(*c) ||
+	    out_size != sizeof(*c)) {
+		reply(req, -ENOTTY);
+		return;
+	}
+	c = malloc(sizeof(*c));
+	if (!c) {
+		reply(req, -ENOMEM);
+		return;
+	}
+	memcpy(c, in, sizeof(*c));
+	r = answer(req, c);
+	if (r < 0)
+		reply(req, r);
+	else
+		fuse_reply_ioctl(req, 0, c, sizeof(*c));
+}

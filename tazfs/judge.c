@@ -1,0 +1,237 @@
+#include "tazfs/judge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+
+#define FIND_TRIES  200
+#define FIND_NAP_US 500
+#define NAMELESS    "/" /* no path below the root: only a rule for everything fits it */
+
+void judge_init(struct judge *j, struct callers *callers, struct nodes *nodes)
+{
+	*j = (struct judge){ .callers = callers, .nodes = nodes };
+	pthread_rwlock_init(&j->lock, NULL);
+}
+
+/*
+ * A rule may name a path that leads into our own mount, today or some day. Who looks there waits
+ * for us: so one worker at least never does, and what our own threads ask is refused without a
+ * look. An ordinary look takes microseconds.
+ */
+static bool find_begin(struct judge *j)
+{
+	for (int i = 0; i < FIND_TRIES; i++) {
+		if (atomic_fetch_add(&j->finding, 1) < VIEW_WORKERS - 1)
+			return true;
+		atomic_fetch_sub(&j->finding, 1);
+		usleep(FIND_NAP_US);
+	}
+	return false;
+}
+
+/* At this moment: a program may have been upgraded since. */
+bool judge_find_programs(struct judge *j, struct file_id *ret)
+{
+	const char *const *paths;
+	unsigned n = policy_programs(j->policy, &paths);
+	struct stat st;
+
+	if (!n)
+		return true;
+	if (!find_begin(j))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		ret[i] = stat(paths[i], &st) < 0
+				 ? (struct file_id){ 0 }
+				 : (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
+	atomic_fetch_sub(&j->finding, 1);
+	return true;
+}
+
+/* A callers_classify_t. Called below caller_look(), inside the lock. */
+static void classify(void *arg, const struct facts *facts, struct policy_who *ret)
+{
+	struct file_id programs[POLICY_PROGRAMS_MAX];
+	struct judge *j = arg;
+
+	*ret = (struct policy_who){ 0 }; /* no rule fits: refused */
+	if (facts->chain[0].pid != getpid() && judge_find_programs(j, programs))
+		*ret = policy_who(j->policy, facts, programs);
+}
+
+void judge_set(struct judge *j, struct policy *policy)
+{
+	struct policy *old;
+
+	pthread_rwlock_wrlock(&j->lock);
+	old = j->policy;
+	j->policy = policy;
+	callers_set_classifier(j->callers, policy ? policy_needs(policy) : 0,
+			       policy ? classify : NULL, j);
+	pthread_rwlock_unlock(&j->lock);
+	policy_free(old);
+}
+
+static int path_of(const struct judge *j, struct node *node, const char *name, char *buf,
+		   size_t size)
+{
+	int r = node_path(j->nodes, node, buf, size);
+	size_t n;
+
+	if (r < 0 || !name)
+		return r;
+	n = strlen(buf);
+	if (n + strlen(name) + 2 > size)
+		return -ENAMETOOLONG;
+	if (n)
+		buf[n++] = '/';
+	strcpy(buf + n, name);
+	return 0;
+}
+
+static const struct judgement granted = { .decision.verdict = VERDICT_ALLOW, .granted = true };
+static const struct judgement refused = { .decision.verdict = VERDICT_DENY };
+
+static struct judgement judged(const struct judge *j, struct decision d)
+{
+	return (struct judgement){
+		.decision = d,
+		.granted = d.verdict == VERDICT_ALLOW || policy_audit_only(j->policy),
+	};
+}
+
+/* What comes before the policy. True: the policy decides about @ret_caller. */
+static bool is_left_to_policy(struct judge *j, const struct givens *givens, pid_t tid,
+			      struct caller *ret_caller, struct judgement *ret)
+{
+	*ret_caller = (struct caller){ .tid = tid };
+	if (tid != givens->self && (!givens->everyone || j->policy))
+		*ret_caller = caller_look(j->callers, tid);
+	switch (decide(ret_caller, givens)) {
+	case ADMIT_SELF:
+		*ret = granted;
+		return false;
+	case ADMIT_CALLER:
+		*ret = granted;
+		return j->policy;
+	default:
+		*ret = refused;
+		return false;
+	}
+}
+
+static struct decision decide_path(const struct judge *j, const struct caller *caller,
+				   const struct judge_request *req)
+{
+	char path[PATH_MAX];
+
+	if (path_of(j, req->node, req->name, path, sizeof(path)) < 0)
+		strcpy(path, NAMELESS);
+	if (req->may)
+		return policy_decide(j->policy, &caller->who, req->may, path);
+	return policy_look(j->policy, &caller->who, path);
+}
+
+struct judgement judge_decide(struct judge *j, const struct givens *givens, pid_t tid,
+			      const struct judge_request *req)
+{
+	struct judgement ret;
+	struct caller caller;
+
+	pthread_rwlock_rdlock(&j->lock);
+	if (is_left_to_policy(j, givens, tid, &caller, &ret))
+		ret = judged(j, decide_path(j, &caller, req));
+	pthread_rwlock_unlock(&j->lock);
+	return ret;
+}
+
+struct judgement judge_decide_tree(struct judge *j, const struct givens *givens, pid_t tid,
+				   struct node *dir, const char *name)
+{
+	struct judgement ret;
+	struct caller caller;
+	char path[PATH_MAX];
+
+	pthread_rwlock_rdlock(&j->lock);
+	if (is_left_to_policy(j, givens, tid, &caller, &ret)) {
+		ret = refused;
+		if (path_of(j, dir, name, path, sizeof(path)) == 0)
+			ret = judged(j, policy_decide_tree(j->policy, &caller.who, path));
+	}
+	pthread_rwlock_unlock(&j->lock);
+	return ret;
+}
+
+struct judgement judge_list_begin(struct judge *j, const struct givens *givens, pid_t tid,
+				  struct node *dir, struct judge_listing *ret)
+{
+	const struct judge_request req = { .node = dir, .may = MAY_LIST };
+	struct judgement judgement;
+	struct caller caller;
+
+	pthread_rwlock_rdlock(&j->lock);
+	*ret = (struct judge_listing){ .judge = j, .all = true };
+	if (is_left_to_policy(j, givens, tid, &caller, &judgement)) {
+		judgement = judged(j, decide_path(j, &caller, &req));
+		ret->all = policy_audit_only(j->policy);
+		ret->who = caller.who;
+		if (path_of(j, dir, NULL, ret->path, sizeof(ret->path)) < 0)
+			strcpy(ret->path, NAMELESS);
+		ret->len = strlen(ret->path);
+	}
+	if (!judgement.granted)
+		pthread_rwlock_unlock(&j->lock);
+	return judgement;
+}
+
+void judge_list_end(struct judge_listing *l)
+{
+	pthread_rwlock_unlock(&l->judge->lock);
+}
+
+bool judge_lists(struct judge_listing *l, const char *name)
+{
+	struct decision d;
+
+	if (l->all)
+		return true;
+	if (l->len + strlen(name) + 2 > sizeof(l->path))
+		return false;
+	sprintf(l->path + l->len, "%s%s", l->len ? "/" : "", name);
+	d = policy_look(l->judge->policy, &l->who, l->path);
+	return d.verdict != VERDICT_HIDE && (d.line || d.verdict != VERDICT_DENY);
+}
+
+bool judge_is_even(struct judge *j)
+{
+	bool even;
+
+	pthread_rwlock_rdlock(&j->lock);
+	even = !j->policy || policy_is_even(j->policy);
+	pthread_rwlock_unlock(&j->lock);
+	return even;
+}
+
+size_t judge_text(struct judge *j, size_t at, char *buf, size_t size)
+{
+	const char *text = "";
+	size_t n = 0;
+
+	pthread_rwlock_rdlock(&j->lock);
+	if (j->policy)
+		text = policy_text(j->policy, &n);
+	n = at < n ? n - at : 0;
+	if (n > size)
+		n = size;
+	memcpy(buf, text + at, n);
+	pthread_rwlock_unlock(&j->lock);
+	return n;
+}

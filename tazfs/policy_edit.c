@@ -1,0 +1,159 @@
+/* "tazfs policy edit": the policy in force, in the user's editor, checked, and back. */
+#include "tazfs/policy_edit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/run.h"
+#include "tazfs/control_client.h"
+#include "tazfs/policy.h"
+
+#define WORDS_MAX 16
+
+extern char **environ;
+
+/* In memory, and only the user's: a policy names the files of the vault. */
+static int make_file(const char *text, size_t size, char *path, size_t path_size)
+{
+	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	autoclose int fd = -EBADF;
+	int r;
+
+	snprintf(path, path_size, "%s/taz-policy.XXXXXX", dir);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = io_pwrite_full(fd, text, size, 0);
+	if (r < 0)
+		unlink(path);
+	return r;
+}
+
+/* An editor's name may have options: split at spaces, without a shell. */
+static int run_editor(const char *path)
+{
+	const char *name = getenv("VISUAL") ? getenv("VISUAL") : getenv("EDITOR");
+	autofree char *words = strdup(name && *name ? name : "vi");
+	char *argv[WORDS_MAX + 2], *rest = words, *word;
+	int n = 0;
+	pid_t pid;
+
+	while (words && n < WORDS_MAX && (word = strsep(&rest, " ")))
+		if (*word)
+			argv[n++] = word;
+	if (!n)
+		return -EINVAL;
+	argv[n++] = (char *)path;
+	argv[n] = NULL;
+	pid = fork();
+	if (pid == 0) {
+		execvp(argv[0], argv);
+		log_err(-errno, "start the editor %s", argv[0]);
+		_exit(127);
+	}
+	return pid < 0 ? -errno : run_wait(pid);
+}
+
+/* Returns 0, 1 when the text is the same as before, or -errno. */
+static int read_back(const char *path, const char *old, size_t old_size)
+{
+	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct policy_error error;
+	struct policy *p;
+	ssize_t n;
+	int r;
+
+	if (!text || fd < 0)
+		return text ? -errno : -ENOMEM;
+	n = io_read_full(fd, text, POLICY_BYTES_MAX + 1);
+	if (n < 0)
+		return n;
+	if ((size_t)n == old_size && !memcmp(text, old, n))
+		return 1;
+	r = policy_parse(text, n, &p, &error);
+	if (r == -EINVAL)
+		log_error("line %u, column %u: %s", error.line, error.column, error.text);
+	else if (r == 0)
+		policy_free(p);
+	return r;
+}
+
+static bool ask_again(void)
+{
+	char line[16];
+
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fprintf(stderr, "Edit it again? [Y/n] ");
+	return fgets(line, sizeof(line), stdin) && *line != 'n' && *line != 'N';
+}
+
+/* Until it parses, or is given up. As read_back(). */
+static int edit(const char *path, const char *old, size_t old_size)
+{
+	int r;
+
+	do {
+		r = run_editor(path);
+		if (r != 0) {
+			log_error("the editor failed; nothing was changed");
+			return r < 0 ? r : -ECANCELED;
+		}
+		r = read_back(path, old, old_size);
+	} while (r == -EINVAL && ask_again());
+	return r;
+}
+
+/* "enclave policy", which lies beside us, asks for the passphrase. */
+static int put_in_force(const char *path)
+{
+	char enclave[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", enclave, sizeof(enclave) - 16);
+	char *argv[] = { "enclave", "policy", (char *)path, NULL };
+	pid_t pid;
+
+	if (n < 0)
+		return -errno;
+	enclave[n] = '\0';
+	slash = strrchr(enclave, '/');
+	strcpy(slash + 1, "enclave");
+	pid = fork();
+	if (pid == 0) {
+		execv(enclave, argv);
+		log_err(-errno, "start %s", enclave);
+		_exit(127);
+	}
+	return pid < 0 ? -errno : run_wait(pid);
+}
+
+int policy_edit(int root)
+{
+	autofree char *old = NULL;
+	char path[64];
+	size_t size;
+	int r = control_policy(root, &old, &size);
+
+	if (r < 0)
+		return r;
+	r = make_file(old, size, path, sizeof(path));
+	if (r < 0)
+		return log_err(r, "make a file for the editor");
+	r = edit(path, old, size);
+	if (r == 0)
+		r = put_in_force(path);
+	else if (r == 1)
+		log_info("nothing was changed");
+	else
+		log_error("the policy in force stays as it is");
+	unlink(path);
+	return r == 1 ? 0 : r;
+}

@@ -1,0 +1,114 @@
+/* The policy of a view: where it is kept, and how it comes into force. */
+#include "tazfs/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/log.h"
+#include "enclave/base/secret.h"
+#include "tazfs/own.h"
+#include "tazfs/policy_preset.h"
+
+#define NAME  "policy"
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+
+static const char nobody[] = "deny any - **\n";
+
+static int parse(const char *text, size_t size, struct policy **ret)
+{
+	struct policy_error error;
+	int r = policy_parse(text, size, ret, &error);
+
+	if (r == -EINVAL)
+		log_warn("the policy, line %u, column %u: %s", error.line, error.column,
+			 error.text);
+	return r;
+}
+
+int view_policy_load(struct view *v)
+{
+	autofree char *text = malloc(POLICY_BYTES_MAX);
+	const char *preset = policy_preset(POLICY_PRESET_DEFAULT)->text;
+	struct policy *p;
+	ssize_t n = text ? own_read(v->rootfd, NAME, text, POLICY_BYTES_MAX) : -ENOMEM;
+	int r;
+
+	if (n == -ENOENT)
+		r = parse(preset, strlen(preset), &p);
+	else
+		r = n < 0 ? (int)n : parse(text, n, &p);
+	if (r == -EINVAL) {
+		log_warn("nobody is let in; 'enclave policy FILE' puts another one in force");
+		r = parse(nobody, sizeof(nobody) - 1, &p);
+	}
+	if (r == 0)
+		judge_set(&v->judge, p);
+	return r;
+}
+
+int view_policy_file(struct view *v, int fd, const char *name)
+{
+	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
+	ssize_t n = text ? io_read_full(fd, text, POLICY_BYTES_MAX + 1) : -ENOMEM;
+	struct policy *p;
+	int r;
+
+	if (n > POLICY_BYTES_MAX)
+		n = -EFBIG;
+	if (n < 0)
+		return log_err((int)n, "read the policy %s", name);
+	r = parse(text, n, &p);
+	if (r == 0)
+		judge_set(&v->judge, p);
+	return r;
+}
+
+/* Whoever made it could otherwise change it after it was parsed, or let us wait in read(2). */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
+static int keep(struct view *v, const char *text, size_t size)
+{
+	int r;
+
+	view_changed(v);
+	if (!gate_enter(&v->gate))
+		return -EBUSY;
+	r = own_write(v->rootfd, NAME, text, size);
+	gate_leave(&v->gate);
+	return r;
+}
+
+int view_policy_set(struct view *v, int fd)
+{
+	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
+	struct policy *p;
+	ssize_t n;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	if (!is_sealed(fd))
+		return -EINVAL;
+	n = io_pread_full(fd, text, POLICY_BYTES_MAX + 1, 0);
+	if (n < 0 || n > POLICY_BYTES_MAX)
+		return n < 0 ? (int)n : -EINVAL;
+	r = parse(text, n, &p);
+	if (r < 0)
+		return r;
+	r = keep(v, text, n);
+	if (r < 0)
+		policy_free(p);
+	else
+		judge_set(&v->judge, p);
+	return r;
+}
