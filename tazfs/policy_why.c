@@ -23,6 +23,16 @@ static const struct {
 	[TERM_CLEAN_ENV] = { "its environment makes programs load code, or is not known" },
 };
 
+unsigned policy_rules(const struct policy *p)
+{
+	return p->n_rules;
+}
+
+unsigned policy_last_line(const struct policy *p)
+{
+	return p->n_rules ? p->rules[p->n_rules - 1].line : 0;
+}
+
 static const struct rule *rule_of(const struct policy *p, unsigned line)
 {
 	for (unsigned i = 0; i < p->n_rules; i++)

@@ -27,6 +27,10 @@ struct policy_why {
 struct policy_why policy_why(const struct policy *p, unsigned line, const struct facts *facts,
 			     const struct file_id *programs, unsigned may, const char *path);
 
+/* policy_rules - how many rules there are; policy_last_line - the line of the last, or 0 */
+unsigned policy_rules(const struct policy *p);
+unsigned policy_last_line(const struct policy *p);
+
 /*
  * policy_check - rules that can never decide, because others before always do
  * @ret: room for @max; line, column and what it is about, as of an error

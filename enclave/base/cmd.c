@@ -7,13 +7,27 @@
 
 static const struct cmd_program *program;
 
+/* By what it is called below its parent. */
+static const char *own_name(const struct cmd *cmd)
+{
+	const char *space = strrchr(cmd->name, ' ');
+
+	return space ? space + 1 : cmd->name;
+}
+
+static void print_list(FILE *to, const struct cmd *const *cmds)
+{
+	fprintf(to, "Commands:\n");
+	for (; *cmds; cmds++)
+		if (!(*cmds)->internal)
+			fprintf(to, "  %-10s %s\n", own_name(*cmds), (*cmds)->help);
+}
+
 static void print_program(FILE *to)
 {
-	fprintf(to, "%s - %s\n\nUsage: %s COMMAND [ARGUMENT...]\n\nCommands:\n", program->name,
+	fprintf(to, "%s - %s\n\nUsage: %s COMMAND [ARGUMENT...]\n\n", program->name,
 		program->summary, program->name);
-	for (const struct cmd *const *c = program->cmds; *c; c++)
-		if (!(*c)->internal)
-			fprintf(to, "  %-10s %s\n", (*c)->name, (*c)->help);
+	print_list(to, program->cmds);
 	fprintf(to, "\n'%s COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 usage.\n",
 		program->name);
 	if (program->trailer)
@@ -24,23 +38,33 @@ static void print_cmd(FILE *to, const struct cmd *cmd)
 {
 	fprintf(to, "Usage: %s %s%s%s\n\n%s.\n", program->name, cmd->name, *cmd->args ? " " : "",
 		cmd->args, cmd->help);
+	if (cmd->subs) {
+		fprintf(to, "\n");
+		print_list(to, cmd->subs);
+		fprintf(to, "\n'%s %s COMMAND --help' tells more.\n", program->name, cmd->name);
+	}
 	if (cmd->details)
 		fprintf(to, "\n%s", cmd->details);
 }
 
-static const struct cmd *find(const char *name)
+static const struct cmd *find(const struct cmd *const *cmds, const char *name)
 {
-	for (const struct cmd *const *c = program->cmds; *c; c++)
-		if (!strcmp((*c)->name, name))
-			return *c;
+	for (; *cmds; cmds++)
+		if (!strcmp(own_name(*cmds), name))
+			return *cmds;
 	return NULL;
+}
+
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
 }
 
 /* --help counts up to "--": what follows belongs to the user's own program. */
 static bool wants_help(int argc, char *argv[])
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+		if (is_help(argv[i]))
 			return true;
 	return false;
 }
@@ -54,13 +78,38 @@ int cmd_usage(const struct cmd *cmd)
 
 static int help(int argc, char *argv[])
 {
-	const struct cmd *cmd = argc > 1 ? find(argv[1]) : NULL;
+	const struct cmd *cmd = argc > 1 ? find(program->cmds, argv[1]) : NULL;
+	const struct cmd *sub = cmd && cmd->subs && argc > 2 ? find(cmd->subs, argv[2]) : NULL;
 
-	if (cmd)
+	if (sub)
+		print_cmd(stdout, sub);
+	else if (cmd)
 		print_cmd(stdout, cmd);
 	else
 		print_program(stdout);
 	return CMD_DONE;
+}
+
+static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
+{
+	const struct cmd *sub;
+
+	if (!cmd->subs && wants_help(argc, argv)) {
+		print_cmd(stdout, cmd);
+		return CMD_DONE;
+	}
+	if (!cmd->subs)
+		return cmd->run(argc, argv);
+	if (argc < 2 || is_help(argv[1])) {
+		print_cmd(argc < 2 ? stderr : stdout, cmd);
+		return argc < 2 ? CMD_USAGE : CMD_DONE;
+	}
+	sub = find(cmd->subs, argv[1]);
+	if (sub)
+		return run_cmd(sub, argc - 1, argv + 1);
+	log_error("no command '%s %s'; '%s %s --help' lists them", cmd->name, argv[1],
+		  program->name, cmd->name);
+	return CMD_USAGE;
 }
 
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
@@ -81,14 +130,10 @@ int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
 		printf("%s %s\n", prog->name, TAZ_VERSION);
 		return CMD_DONE;
 	}
-	cmd = find(argv[1]);
+	cmd = find(program->cmds, argv[1]);
 	if (!cmd) {
 		log_error("no command '%s'; '%s --help' lists them", argv[1], prog->name);
 		return CMD_USAGE;
 	}
-	if (wants_help(argc - 1, argv + 1)) {
-		print_cmd(stdout, cmd);
-		return CMD_DONE;
-	}
-	return cmd->run(argc - 1, argv + 1);
+	return run_cmd(cmd, argc - 1, argv + 1);
 }

@@ -9,13 +9,15 @@
 enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
 
 struct cmd {
-	const char *name;
+	const char *name;    /* of one below another both words, "policy check" */
 	const char *args;    /* what follows the name in the usage line */
 	const char *help;    /* one line */
 	const char *details; /* options, an example, exit codes: whole lines, or NULL */
 	bool internal;	     /* not shown in the list of commands */
 	/* argv[0] is the command's name. Returns an exit code. */
 	int (*run)(int argc, char *argv[]);
+	/* Commands below this one, ended by NULL; it has no run() of its own then. */
+	const struct cmd *const *subs;
 };
 
 struct cmd_program {
@@ -28,7 +30,8 @@ struct cmd_program {
 
 /*
  * cmd_main - log_init(), then run the named command
- * Handles --help, --version, "help CMD" and "CMD --help" by itself. Returns an exit code.
+ * Handles --help, --version, "help CMD" and "CMD --help" by itself, also below a command. Returns
+ * an exit code.
  */
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[]);
 
