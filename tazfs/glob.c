@@ -148,8 +148,11 @@ static bool pattern_fits(const char *p, const char *pend, const char *n, const c
 	return p == pend;
 }
 
+/* No part of a path is empty; what is no path at all ("/") fits only "**". */
 static bool part_fits(const struct glob_part *part, const char *name, size_t len)
 {
+	if (!len)
+		return false;
 	if (part->kind == PART_LITERAL)
 		return part->len == len && !memcmp(part->text, name, len);
 	return pattern_fits(part->text, part->text + part->len, name, name + len);

@@ -147,6 +147,16 @@ static void test_a_star_and_a_question_mark_stay_in_their_part(void **state)
 	CHECK(fits, rows);
 }
 
+static void test_what_is_no_path_fits_only_what_fits_everything(void **state)
+{
+	static const struct row rows[] = {
+		{ "**", "/", true }, { "*", "/", false },    { "**/*", "/", false },
+		{ ".", "/", false }, { "a/**", "/", false }, { "?*", "/", false },
+	};
+
+	CHECK(fits, rows);
+}
+
 static void test_a_set_fits_one_of_its_characters(void **state)
 {
 	static const struct row rows[] = {
@@ -323,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_a_literal_path_fits_itself_only),
 		cmocka_unit_test(test_two_stars_fit_any_depth_and_the_root),
 		cmocka_unit_test(test_a_star_and_a_question_mark_stay_in_their_part),
+		cmocka_unit_test(test_what_is_no_path_fits_only_what_fits_everything),
 		cmocka_unit_test(test_a_set_fits_one_of_its_characters),
 		cmocka_unit_test(test_a_character_is_one_of_utf_8_and_else_a_byte),
 		cmocka_unit_test(test_what_can_be_below_a_directory_is_told),

@@ -325,6 +325,19 @@ static void test_what_is_hidden_with_all_below_is_not_seen(void **state)
 	policy_free(p);
 }
 
+static void test_what_is_allowed_first_is_reached_through_what_is_hidden_then(void **state)
+{
+	struct policy *p = parsed("allow session r ssh/config\n"
+				  "hide  any     - ssh/**\n"
+				  "allow session - **\n");
+	struct facts f = member(p, NULL, NULL);
+
+	assert_decision(looked(p, f, "ssh"), VERDICT_ALLOW, 1);
+	assert_decision(looked(p, f, "ssh/config"), VERDICT_ALLOW, 1);
+	assert_decision(looked(p, f, "ssh/id_rsa"), VERDICT_HIDE, 2);
+	policy_free(p);
+}
+
 static void test_what_is_refused_in_part_is_still_seen(void **state)
 {
 	struct policy *p = parsed("hide  any rwcdx **\n"
@@ -481,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_only_what_a_rule_asks_for_is_needed),
 		cmocka_unit_test(test_directories_on_the_way_to_what_is_allowed_are_seen),
 		cmocka_unit_test(test_what_is_hidden_with_all_below_is_not_seen),
+		cmocka_unit_test(test_what_is_allowed_first_is_reached_through_what_is_hidden_then),
 		cmocka_unit_test(test_what_is_refused_in_part_is_still_seen),
 		cmocka_unit_test(test_a_rule_that_hides_wins_over_one_that_denies_something_else),
 		cmocka_unit_test(test_who_may_be_asked_sees_and_a_decoy_is_seen),
