@@ -69,6 +69,7 @@ struct audit_record {
 	const char *text; /* of a note */
 	uint64_t count;	  /* of a decision: at least 1 */
 	uint64_t last_ns; /* of the last of @count, when that is more than 1 */
+	uint32_t torn;	  /* of a start */
 	uint32_t pid;	  /* the caller's process, and what it runs */
 	const char *exe;
 	const char *script;
@@ -76,7 +77,6 @@ struct audit_record {
 	uint32_t session; /* 0: a member of none */
 	uint32_t n_chain; /* the ancestors, parent first */
 	struct audit_program chain[AUDIT_CHAIN_MAX];
-	uint32_t torn;
 	const char *prev, *mac; /* hex */
 
 	/* Not written; they tell callers apart when repeats are folded: when the process began, in

@@ -4,8 +4,21 @@
 
 #include "tazfs/audit_chain.h"
 #include "tazfs/audit_record.h"
+#include "tazfs/audit_show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Nothing of a name reaches a terminal that is not printable. */
+static void show(const struct audit_record *r, size_t size)
+{
+	struct audit_out o = { .data = malloc(4 * size + 4096), .room = 4 * size + 4096 };
+
+	audit_show(&o, r, false);
+	for (size_t i = 0; i < o.n; i++)
+		if ((unsigned char)o.data[i] < 32 || o.data[i] == 127)
+			abort();
+	free(o.data);
+}
 
 /* What is accepted is written in exactly one way. */
 static void one_line(const char *line, size_t size)
@@ -13,11 +26,22 @@ static void one_line(const char *line, size_t size)
 	char *mem = malloc(AUDIT_PARSE_MEM(size)), *again = malloc(size + 1);
 	struct audit_record r;
 
-	if (audit_parse(line, size, mem, &r) == 0 &&
-	    (audit_format(&r, again, size) != (ssize_t)size || memcmp(again, line, size)))
-		abort();
+	if (audit_parse(line, size, mem, &r) == 0) {
+		if (audit_format(&r, again, size) != (ssize_t)size || memcmp(again, line, size))
+			abort();
+		show(&r, size);
+	}
 	free(mem);
 	free(again);
+}
+
+static void since(const char *data, size_t size)
+{
+	char *text = strndup(data, size);
+	uint64_t ns;
+
+	audit_since(text, 1769847300123456789ULL, &ns);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -33,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		key->len = AUDIT_KEY_BYTES;
 	}
 	one_line((const char *)data, size);
+	since((const char *)data, size);
 	if (audit_check_init(&c, key) < 0)
 		abort();
 	for (size_t at = 0; at < size; at += piece)

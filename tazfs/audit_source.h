@@ -1,0 +1,49 @@
+/*
+ * audit_source - where a log is read from: a running view, or a file that somebody has kept
+ */
+#ifndef TAZ_TAZFS_AUDIT_SOURCE_H
+#define TAZ_TAZFS_AUDIT_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tazfs/audit_chain.h"
+#include "tazfs/audit_record.h"
+
+struct audit_source {
+	/* Bytes of the log from *@at on. *@at is moved to where they begin when what was there is
+	 * gone. Returns how many, 0 at the present end, or -errno. */
+	ssize_t (*read)(struct audit_source *s, uint64_t *at, char *buf, size_t size);
+	/* Until there may be more. 0 or -errno: there will be none. */
+	int (*wait)(struct audit_source *s);
+	/* Check all of it, with the log's own key, where that is; NULL: it is not here.
+	 * 0 with @ret (whose memory is none of the caller's), or -errno. */
+	int (*verify)(struct audit_source *s, struct audit_check *ret);
+	void (*close)(struct audit_source *s); /* frees @s */
+};
+
+/*
+ * audit_source_file - a file; "-" is standard input
+ * Returns 0 or -errno of open(2), -EISDIR.
+ */
+int audit_source_file(const char *path, struct audit_source **ret);
+
+/*
+ * audit_source_view - the view that is mounted at @dir; NULL: the vault's
+ * Returns 0, -EOPNOTSUPP when that view cannot be asked, or -errno.
+ */
+int audit_source_view(const char *dir, struct audit_source **ret);
+
+/*
+ * audit_lines - cuts bytes into lines
+ * @line: called for each, without its end; not for empty ones
+ * @follow: go on at the end, until wait() fails
+ *
+ * Returns 0 at the end, -EBADMSG when a line is longer than AUDIT_LINE_MAX, -ENOMEM, -errno of the
+ * source, or what @line returned when that was not 0. A last line without an end is a line.
+ */
+typedef int audit_line_t(void *arg, const char *line, size_t size);
+int audit_lines(struct audit_source *s, bool follow, audit_line_t *line, void *arg);
+
+#endif
