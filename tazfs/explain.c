@@ -95,10 +95,11 @@ static void say_others(struct text *t, const struct policy *p, const struct fact
 	}
 }
 
-static void say_verdict(struct text *t, const struct policy *p, const struct facts *f,
+static void say_verdict(struct text *t, struct judge *j, const struct facts *f,
 			const struct file_id *programs, unsigned may, const char *path)
 {
-	struct policy_who who = policy_who(p, f, programs);
+	const struct policy *p = j->policy;
+	struct policy_who who = former_who(j->former, p, f, programs);
 	struct decision d = may ? policy_decide(p, &who, may, path) : policy_look(p, &who, path);
 	unsigned lines = 1;
 	size_t size;
@@ -138,7 +139,7 @@ size_t explain(struct judge *j, const struct givens *givens, pid_t pid, unsigned
 		struct file_id programs[POLICY_PROGRAMS_MAX];
 
 		if (judge_find_programs(j, programs))
-			say_verdict(&t, j->policy, &facts, programs, may, path);
+			say_verdict(&t, j, &facts, programs, may, path);
 		else
 			say(&t, "deny\na program that the policy names cannot be looked at\n");
 	}

@@ -64,19 +64,23 @@ static void classify(void *arg, const struct facts *facts, struct policy_who *re
 
 	*ret = (struct policy_who){ 0 }; /* no rule fits: refused */
 	if (facts->chain[0].pid != getpid() && judge_find_programs(j, programs))
-		*ret = policy_who(j->policy, facts, programs);
+		*ret = former_who(j->former, j->policy, facts, programs);
 }
 
 void judge_set(struct judge *j, struct policy *policy)
 {
+	struct former *old_former;
 	struct policy *old;
 
 	pthread_rwlock_wrlock(&j->lock);
 	old = j->policy;
+	old_former = j->former;
 	j->policy = policy;
+	j->former = policy ? former_new(policy, old_former, old) : NULL;
 	callers_set_classifier(j->callers, policy ? policy_needs(policy) : 0,
 			       policy ? classify : NULL, j);
 	pthread_rwlock_unlock(&j->lock);
+	former_free(old_former);
 	policy_free(old);
 }
 

@@ -15,6 +15,7 @@
 
 #include "tazfs/caller.h"
 #include "tazfs/decide.h"
+#include "tazfs/former.h"
 #include "tazfs/node.h"
 #include "tazfs/policy.h"
 
@@ -25,6 +26,7 @@ struct judge {
 	struct nodes *nodes;
 	pthread_rwlock_t lock; /* guards the policy */
 	struct policy *policy; /* NULL: whoever may ask is allowed everything */
+	struct former *former; /* of that policy */
 	_Atomic int finding;   /* threads that look for what is at the rules' paths */
 };
 

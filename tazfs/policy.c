@@ -202,6 +202,65 @@ struct policy_who policy_who(const struct policy *p, const struct facts *facts,
 	return who;
 }
 
+#define PATH_TERMS (1u << TERM_EXE | 1u << TERM_SCRIPT | 1u << TERM_UNDER | 1u << TERM_NOT_UNDER)
+
+/* Which of a rule's terms is about programs that are worth remembering. */
+static unsigned watching(const struct rule *rule)
+{
+	return rule->terms & (rule->verdict == VERDICT_ALLOW ? 1u << TERM_NOT_UNDER : PATH_TERMS);
+}
+
+bool policy_watches(const struct policy *p, unsigned program)
+{
+	for (unsigned i = 0; i < p->n_rules; i++)
+		for (unsigned t = 0; t < N_TERMS; t++) {
+			const struct range *of = &p->rules[i].values[t];
+
+			for (unsigned v = of->from; v < of->from + of->n; v++)
+				if (watching(&p->rules[i]) >> t & 1 &&
+				    p->values[v].number == program)
+					return true;
+		}
+	return false;
+}
+
+/* Do those of the terms fit whose bit is in @terms? */
+static enum fit fit_before(const struct policy *p, const struct rule *rule, unsigned terms,
+			   const struct facts *f, const struct file_id *programs)
+{
+	enum fit least = FIT_YES;
+
+	for (unsigned t = 0; t < N_TERMS; t++) {
+		enum fit fit = FIT_UNKNOWN;
+
+		if (!(rule->terms & terms & 1u << t))
+			continue;
+		if (programs || !(PATH_TERMS >> t & 1))
+			fit = policy_term(p, rule, t, f, programs);
+		if (fit < least)
+			least = fit;
+	}
+	return least;
+}
+
+void policy_who_before(const struct policy *p, const struct facts *f,
+		       const struct file_id *programs, struct policy_who *who)
+{
+	for (unsigned i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+		uint64_t bit = 1ull << i % 64;
+
+		if (!watching(rule))
+			continue;
+		if (rule->verdict != VERDICT_ALLOW) {
+			if (fit_before(p, rule, ~0u, f, programs) != FIT_NO)
+				who->rules[i / 64] |= bit;
+		} else if (fit_before(p, rule, 1u << TERM_NOT_UNDER, f, programs) != FIT_YES) {
+			who->rules[i / 64] &= ~bit;
+		}
+	}
+}
+
 bool policy_path(const struct policy *p, const struct rule *rule, const char *path, size_t len)
 {
 	const struct glob *g = &p->globs[rule->globs.from];

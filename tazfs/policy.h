@@ -81,6 +81,22 @@ struct policy_who {
 struct policy_who policy_who(const struct policy *p, const struct facts *facts,
 			     const struct file_id *programs);
 
+/*
+ * policy_watches - does a rule refuse who runs, or does one only allow who is not under, the
+ * program of that index in policy_programs()?
+ */
+bool policy_watches(const struct policy *p, unsigned program);
+
+/*
+ * policy_who_before - the same caller by what was at the programs' paths before
+ * An AI agent that is updated while it runs is still one: rules that refuse are added, and those
+ * taken away that allow only who is not under it.
+ * @programs: as for policy_who(), at another time; NULL: not known, so it may have been anyone's
+ * @who: in and out
+ */
+void policy_who_before(const struct policy *p, const struct facts *facts,
+		       const struct file_id *programs, struct policy_who *who);
+
 struct decision {
 	enum verdict verdict;
 	unsigned line; /* of the rule in its text; 0: none fits */
