@@ -10,6 +10,7 @@
 #define WINDOW_MS   10000U
 #define PER_PROCESS 1024U
 #define MINUTE_NS   60000000000ULL
+#define WORDS_BYTES 8192U /* of a ring, kept for audit_say() */
 
 int audit_new(int dirfd, const struct audit_limits *limits, struct audit **ret)
 {
@@ -60,45 +61,53 @@ int audit_fd(const struct audit *a)
 /* --- noting -------------------------------------------------------------------------------------
  */
 
-/* All that a process does, in one record. */
-static struct audit_record whole(const struct audit_record *r)
+/* Memory's last quarter is for who comes late, its last bytes are for words. */
+static enum audit_level level_of(struct audit *a, const struct audit_record *r, bool take)
 {
-	struct audit_record all = *r;
+	size_t used = audit_current(a)->used;
+	enum audit_level level = audit_quota_level(&a->quota, r, take, a->per_process, MINUTE_NS);
 
-	all.op = all.path = all.to = NULL;
-	all.rule = 0;
-	all.by = AUDIT_BY_RULE;
-	return all;
+	if (used > AUDIT_RING_BYTES / 8 * 7)
+		return AUDIT_PROGRAM;
+	return used > AUDIT_RING_BYTES / 4 * 3 && level == AUDIT_OWN ? AUDIT_PROCESS : level;
 }
 
-static bool is_crowded(struct audit *a, const struct audit_record *r, bool take)
+/* In the record of all, if there is one. */
+static bool repeat_whole(struct audit *a, const struct audit_record *r, enum audit_level level)
 {
-	/* The last quarter is for who comes late. */
-	return audit_current(a)->used > AUDIT_RING_BYTES / 4 * 3 ||
-	       !audit_quota_left(&a->quota, r, take, a->per_process, MINUTE_NS);
-}
+	struct audit_record all = audit_ring_whole(r, level);
 
-static bool fold(struct audit *a, const struct audit_record *r, uint64_t hash)
-{
-	struct audit_record all;
-
-	if (audit_ring_repeat(audit_current(a), r, hash, a->window_ns))
-		return true;
-	if (!is_crowded(a, r, false))
-		return false;
-	all = whole(r);
 	return audit_ring_repeat(audit_current(a), &all, audit_ring_hash(a->hash_key, &all),
 				 UINT64_MAX);
 }
 
+static bool fold(struct audit *a, const struct audit_record *r, uint64_t hash)
+{
+	enum audit_level level;
+
+	if (audit_ring_repeat(audit_current(a), r, hash, a->window_ns))
+		return true;
+	level = level_of(a, r, false);
+	return (level == AUDIT_PROCESS && repeat_whole(a, r, AUDIT_PROCESS)) ||
+	       (level == AUDIT_PROGRAM && repeat_whole(a, r, AUDIT_PROGRAM));
+}
+
+static bool add_to(struct audit *a, const struct audit_record *r, uint64_t hash)
+{
+	return audit_current(a)->used <= AUDIT_RING_BYTES - WORDS_BYTES &&
+	       audit_ring_add(audit_current(a), r, hash);
+}
+
 static void add(struct audit *a, const struct audit_record *r, uint64_t hash)
 {
-	struct audit_record all = whole(r);
+	enum audit_level level = level_of(a, r, true);
+	struct audit_record all;
 
-	if (!is_crowded(a, r, true) && audit_ring_add(audit_current(a), r, hash))
+	if (level == AUDIT_OWN && add_to(a, r, hash))
 		return;
-	if (!audit_ring_add(audit_current(a), &all, audit_ring_hash(a->hash_key, &all)))
-		audit_count_rest(&a->rest[r->verdict], r->count, r->time_ns, r->time_ns);
+	all = audit_ring_whole(r, level == AUDIT_OWN ? AUDIT_PROCESS : level);
+	if (!add_to(a, &all, audit_ring_hash(a->hash_key, &all)))
+		audit_count_rest(a, r);
 }
 
 /* With the lock held. Returns true when nobody has been asked yet. */

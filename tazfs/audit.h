@@ -8,8 +8,9 @@
  * are written later, as records of their own. So the sum of all counts in the log is the number of
  * decisions.
  *
- * One process may have so many records of its own in a minute (limits); what it does beyond that is
- * one record with a count. Otherwise it could push everybody else's out of a log that has a limit.
+ * One process may have so many records of its own in a minute (limits), and all together eight
+ * times as many; what comes beyond that is one record a process, or a program, with a count.
+ * Otherwise one could push everybody else's out of a log that has a limit.
  *
  * What is in memory and not written yet is lost when the view is killed.
  *

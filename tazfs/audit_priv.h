@@ -10,7 +10,10 @@
 #include "tazfs/audit_log.h"
 #include "tazfs/audit_ring.h"
 
-/* Decisions without a record: how many, and when. */
+/* Decisions without a record, by verdict, and once more those that were not obeyed (audit-only):
+ * how many, and when. */
+#define AUDIT_RESTS (2 * AUDIT_VERDICTS)
+
 struct audit_rest {
 	uint64_t count, time_ns, last_ns;
 };
@@ -28,7 +31,7 @@ struct audit {
 	pthread_mutex_t lock;
 	/* by @lock: */
 	struct audit_ring rings[2]; /* the other one is the current one: @old changes under both */
-	struct audit_rest rest[AUDIT_VERDICTS];
+	struct audit_rest rest[AUDIT_RESTS];
 	struct audit_quota quota;
 	uint64_t tick;
 	bool asked; /* for a flush */
@@ -54,14 +57,26 @@ static inline struct audit_ring *audit_current(struct audit *a)
 	return &a->rings[!a->old];
 }
 
-static inline void audit_count_rest(struct audit_rest *rest, uint64_t count, uint64_t time_ns,
-				    uint64_t last_ns)
+static inline void audit_add_rest(struct audit_rest *rest, const struct audit_rest *more)
 {
-	if (!rest->count || time_ns < rest->time_ns)
-		rest->time_ns = time_ns;
-	if (last_ns > rest->last_ns)
-		rest->last_ns = last_ns;
-	rest->count += count;
+	if (!rest->count || more->time_ns < rest->time_ns)
+		rest->time_ns = more->time_ns;
+	if (more->last_ns > rest->last_ns)
+		rest->last_ns = more->last_ns;
+	rest->count += more->count;
+}
+
+/* With the lock held. */
+static inline void audit_count_rest(struct audit *a, const struct audit_record *r)
+{
+	struct audit_rest more = { .count = r->count,
+				   .time_ns = r->time_ns,
+				   .last_ns = r->last_ns ? r->last_ns : r->time_ns };
+
+	if (r->verdict)
+		audit_add_rest(
+			&a->rest[r->verdict + (r->by == AUDIT_BY_NOBODY ? AUDIT_VERDICTS : 0)],
+			&more);
 }
 
 #endif

@@ -128,15 +128,18 @@ bool audit_ring_repeat(struct audit_ring *g, const struct audit_record *r, uint6
 {
 	uint32_t place = *find(g, r, hash);
 	struct entry *e;
+	uint64_t apart;
 
 	if (!place)
 		return false;
 	e = entry_at(g, place - 1);
-	/* A clock that was set back ends it, too. */
-	if (r->time_ns < e->time_ns || r->time_ns - e->time_ns > window_ns)
+	/* Two threads may come in another order than their times; a clock may be set back. */
+	apart = r->time_ns > e->time_ns ? r->time_ns - e->time_ns : e->time_ns - r->time_ns;
+	if (apart > window_ns)
 		return false;
 	e->count += r->count;
-	e->last_ns = r->time_ns;
+	if (r->time_ns > e->last_ns)
+		e->last_ns = r->time_ns;
 	e->tick = r->tick;
 	return true;
 }
@@ -208,6 +211,7 @@ bool audit_ring_add(struct audit_ring *g, const struct audit_record *r, uint64_t
 	*e = (struct entry){ .hash = hash,
 			     .tick = r->tick,
 			     .time_ns = r->time_ns,
+			     .last_ns = r->time_ns,
 			     .count = r->count,
 			     .start = r->start,
 			     .program = r->program,
@@ -270,31 +274,55 @@ bool audit_ring_next(const struct audit_ring *g, size_t *at, struct audit_record
 /* --- the quota ----------------------------------------------------------------------------------
  */
 
-bool audit_quota_left(struct audit_quota *q, const struct audit_record *r, bool take,
-		      unsigned limit, uint64_t window_ns)
+struct audit_record audit_ring_whole(const struct audit_record *r, enum audit_level level)
 {
-	size_t oldest = 0, i;
+	struct audit_record all = *r;
 
-	for (i = 0; i < AUDIT_PROCS; i++) {
-		if (q->procs[i].pid == r->pid && q->procs[i].start == r->start)
-			break;
-		if (q->procs[i].since_ns < q->procs[oldest].since_ns)
-			oldest = i;
+	all.op = all.path = all.to = NULL;
+	all.rule = 0;
+	/* What was refused and what would have been are never one number. */
+	if (all.by != AUDIT_BY_NOBODY)
+		all.by = AUDIT_BY_RULE;
+	if (level == AUDIT_PROGRAM) {
+		all.pid = all.n_chain = 0;
+		all.start = 0;
+		all.script = all.tty = NULL;
 	}
-	if (i == AUDIT_PROCS) {
-		if (!take)
-			return true;
-		i = oldest;
-		q->procs[i].pid = r->pid;
-		q->procs[i].start = r->start;
-		q->procs[i].since_ns = 0;
+	return all;
+}
+
+static struct audit_share *share_of(struct audit_quota *q, const struct audit_record *r)
+{
+	struct audit_share *oldest = q->procs;
+
+	for (struct audit_share *s = q->procs; s < q->procs + AUDIT_PROCS; s++) {
+		if (s->pid == r->pid && s->start == r->start)
+			return s;
+		if (s->since_ns < oldest->since_ns)
+			oldest = s;
 	}
-	if (r->time_ns < q->procs[i].since_ns || r->time_ns - q->procs[i].since_ns > window_ns) {
-		q->procs[i].since_ns = r->time_ns;
-		q->procs[i].n = 0;
+	*oldest = (struct audit_share){ .pid = r->pid, .start = r->start };
+	return oldest;
+}
+
+static bool is_used_up(struct audit_share *s, uint64_t now_ns, unsigned limit, uint64_t window_ns)
+{
+	if (now_ns < s->since_ns || now_ns - s->since_ns > window_ns) {
+		s->since_ns = now_ns;
+		s->n = 0;
 	}
-	if (q->procs[i].n >= limit)
-		return false;
-	q->procs[i].n += take;
-	return true;
+	return s->n >= limit;
+}
+
+enum audit_level audit_quota_level(struct audit_quota *q, const struct audit_record *r, bool take,
+				   unsigned limit, uint64_t window_ns)
+{
+	struct audit_share *own = share_of(q, r);
+	bool process = is_used_up(own, r->time_ns, limit, window_ns);
+
+	if (is_used_up(&q->all, r->time_ns, AUDIT_QUOTA_ALL * limit, window_ns))
+		return AUDIT_PROGRAM;
+	own->n += take && !process;
+	q->all.n += take;
+	return process ? AUDIT_PROCESS : AUDIT_OWN;
 }

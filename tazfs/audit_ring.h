@@ -3,8 +3,8 @@
  *
  * A repeat (same process and program, operation, path, rule, verdict) within the window only counts
  * in the first one's record. Room is bounded, and nothing is lost: what finds none for a record of
- * its own is counted in one for all that its process does, and when there is none for that either,
- * in one number a verdict.
+ * its own is counted in one for all that its process does, or for all that processes of its program
+ * do, and when there is none for that either, in one number a verdict.
  */
 #ifndef TAZ_TAZFS_AUDIT_RING_H
 #define TAZ_TAZFS_AUDIT_RING_H
@@ -63,21 +63,34 @@ bool audit_ring_next(const struct audit_ring *g, size_t *at, struct audit_record
 /* audit_ring_counters - the same, only what changes: tick, count, last_ns, time_ns */
 bool audit_ring_counters(const struct audit_ring *g, size_t *at, struct audit_record *ret);
 
-/* How many records of its own each process may have in a while; the oldest is forgotten first. */
+/* Whose record a decision gets that is no repeat. */
+enum audit_level {
+	AUDIT_OWN,
+	AUDIT_PROCESS, /* one for all further ones of the process */
+	AUDIT_PROGRAM, /* one for all further ones of all processes that run the program */
+};
+
+/* audit_ring_whole - the record for that; @level is not AUDIT_OWN */
+struct audit_record audit_ring_whole(const struct audit_record *r, enum audit_level level);
+
+/* How many records each process, and all together, have had in a while; of many processes the
+ * oldest is forgotten first. */
+#define AUDIT_QUOTA_ALL 8U /* times as many as one process */
+
 struct audit_quota {
-	struct {
+	struct audit_share {
 		uint32_t pid;
 		unsigned n;
 		uint64_t start, since_ns;
-	} procs[AUDIT_PROCS];
+	} all, procs[AUDIT_PROCS];
 };
 
 /*
- * audit_quota_left - may that process have one more?
+ * audit_quota_level - what is left for one more
  * @take: it gets it
- * @limit, @window_ns: so many in such a time
+ * @limit, @window_ns: so many of one process in such a time
  */
-bool audit_quota_left(struct audit_quota *q, const struct audit_record *r, bool take,
-		      unsigned limit, uint64_t window_ns);
+enum audit_level audit_quota_level(struct audit_quota *q, const struct audit_record *r, bool take,
+				   unsigned limit, uint64_t window_ns);
 
 #endif

@@ -74,7 +74,7 @@ static const char *const event_words[AUDIT_EVENTS] = {
 	[AUDIT_FILE] = "a file of the log begins",
 	[AUDIT_START] = "the view starts",
 	[AUDIT_END] = "the view is locked",
-	[AUDIT_REST] = "more of them, for which there was no room one by one",
+	[AUDIT_REST] = "more of them, too many to be kept one by one",
 	[AUDIT_NOTE] = "",
 };
 
@@ -117,6 +117,8 @@ static void put_program(struct audit_out *o, const char *exe, uint32_t pid)
 		audit_put_name(o, exe);
 	else
 		audit_puts(o, "?");
+	if (!pid)
+		return;
 	audit_puts(o, "[");
 	audit_put_number(o, pid);
 	audit_puts(o, "]");
@@ -194,7 +196,9 @@ static void put_what(struct audit_out *o, const struct audit_record *r)
 		return;
 	}
 	if (!r->path) {
-		audit_puts(o, "more of this process, for which there was no room one by one");
+		audit_puts(o,
+			   r->pid ? "more of this process" : "more of processes of this program");
+		audit_puts(o, ", too many to be kept one by one");
 		return;
 	}
 	audit_put_name(o, r->op ? r->op : "?");

@@ -39,11 +39,8 @@ static int write_start(struct audit *a, bool last)
 
 static int drop(struct audit *a, const struct audit_record *r)
 {
-	if (!r->verdict)
-		return 0;
 	pthread_mutex_lock(&a->lock);
-	audit_count_rest(&a->rest[r->verdict], r->count, r->time_ns,
-			 r->last_ns ? r->last_ns : r->time_ns);
+	audit_count_rest(a, r);
 	pthread_mutex_unlock(&a->lock);
 	return 0;
 }
@@ -95,30 +92,38 @@ static void swap(struct audit *a)
 		return; /* nobody had asked */
 }
 
+static int write_one_rest(struct audit *a, unsigned i, bool last)
+{
+	struct audit_record r = { .event = AUDIT_REST,
+				  .verdict = i % AUDIT_VERDICTS,
+				  .by = i < AUDIT_VERDICTS ? AUDIT_BY_RULE : AUDIT_BY_NOBODY };
+	struct audit_rest rest;
+	int e;
+
+	pthread_mutex_lock(&a->lock);
+	rest = a->rest[i];
+	a->rest[i] = (struct audit_rest){ 0 };
+	pthread_mutex_unlock(&a->lock);
+	if (!rest.count)
+		return 0;
+	r.time_ns = rest.time_ns;
+	r.count = rest.count;
+	r.last_ns = rest.count > 1 ? rest.last_ns : 0;
+	e = write_one(a, &r, last);
+	if (e < 0) {
+		pthread_mutex_lock(&a->lock);
+		audit_add_rest(&a->rest[i], &rest);
+		pthread_mutex_unlock(&a->lock);
+	}
+	return e;
+}
+
 static int write_rest(struct audit *a, bool last)
 {
 	int e = 0;
 
-	for (unsigned v = 1; v < AUDIT_VERDICTS && e == 0; v++) {
-		struct audit_record r = { .event = AUDIT_REST, .verdict = v };
-		struct audit_rest rest;
-
-		pthread_mutex_lock(&a->lock);
-		rest = a->rest[v];
-		a->rest[v] = (struct audit_rest){ 0 };
-		pthread_mutex_unlock(&a->lock);
-		if (!rest.count)
-			continue;
-		r.time_ns = rest.time_ns;
-		r.count = rest.count;
-		r.last_ns = rest.count > 1 ? rest.last_ns : 0;
-		e = write_one(a, &r, last);
-		if (e < 0) {
-			pthread_mutex_lock(&a->lock);
-			audit_count_rest(&a->rest[v], rest.count, rest.time_ns, rest.last_ns);
-			pthread_mutex_unlock(&a->lock);
-		}
-	}
+	for (unsigned i = 0; i < AUDIT_RESTS && e == 0; i++)
+		e = write_one_rest(a, i, last);
 	return e;
 }
 
@@ -128,8 +133,8 @@ static bool is_empty(struct audit *a)
 
 	pthread_mutex_lock(&a->lock);
 	empty = !audit_current(a)->used && a->old_at == a->rings[a->old].used;
-	for (unsigned v = 0; v < AUDIT_VERDICTS; v++)
-		empty = empty && !a->rest[v].count;
+	for (unsigned i = 0; i < AUDIT_RESTS; i++)
+		empty = empty && !a->rest[i].count;
 	pthread_mutex_unlock(&a->lock);
 	return empty;
 }
@@ -169,9 +174,7 @@ static void condense(struct audit *a, const struct audit_ring *g, size_t at)
 	struct audit_record r;
 
 	while (audit_ring_next(g, &at, &r))
-		if (r.verdict)
-			audit_count_rest(&a->rest[r.verdict], r.count, r.time_ns,
-					 r.last_ns ? r.last_ns : r.time_ns);
+		audit_count_rest(a, &r);
 }
 
 static int write_end(struct audit *a)

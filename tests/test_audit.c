@@ -25,6 +25,7 @@
 #include "tazfs/audit.h"
 #include "tazfs/audit_log.h"
 #include "tazfs/audit_ring.h"
+#include "tazfs/sandbox.h"
 #include "tazfs/store.h"
 
 #define LOG_MAX (32UL * 1024 * 1024)
@@ -153,7 +154,7 @@ static void each(struct fixture *x, void (*look)(const struct audit_record *r, v
 }
 
 struct sum {
-	uint64_t lines, events[AUDIT_EVENTS], count[AUDIT_VERDICTS], all;
+	uint64_t lines, events[AUDIT_EVENTS], count[AUDIT_VERDICTS], all, audit_only;
 	uint32_t torn;
 };
 
@@ -165,6 +166,7 @@ static void add_up(const struct audit_record *r, void *arg)
 	s->events[r->event]++;
 	s->count[r->verdict] += r->count;
 	s->all += r->count;
+	s->audit_only += r->by == AUDIT_BY_NOBODY ? r->count : 0;
 	s->torn += r->torn;
 }
 
@@ -396,6 +398,70 @@ static void test_one_process_cannot_push_the_others_out(void **state)
 	assert_int_equal(size_of(x, "audit.1"), -1);
 }
 
+/* A crowd of processes, each with a file of its own. */
+static void test_many_processes_of_one_program_cannot_either(void **state)
+{
+	struct fixture *x = *state;
+	struct audit_limits lim = { .file_bytes = AUDIT_FILE_BYTES_MIN, .per_process = 40 };
+	struct sum s;
+
+	start(x, &lim);
+	note(x, "evidence");
+	for (unsigned i = 0; i < 50000; i++) {
+		note_number(x, 1000 + i, i);
+		if (i % 500 == 0)
+			assert_int_equal(audit_flush(x->a), 0);
+	}
+	assert_int_equal(audit_flush(x->a), 0);
+	s = sum(x);
+	assert_int_equal(s.all, 50001);
+	assert_true(s.lines < 600);
+	assert_non_null(strstr(x->log, "\"path\":\"evidence\""));
+	assert_int_equal(size_of(x, "audit.1"), -1);
+	whole(x);
+}
+
+static void test_what_was_only_noted_is_never_counted_as_refused(void **state)
+{
+	struct fixture *x = *state;
+	struct audit_record r = { .verdict = AUDIT_DENY, .op = "open", .path = "a" };
+	char path[32];
+
+	start(x, &small);
+	r.path = path;
+	for (uint32_t i = 0; i < 6000; i++) {
+		snprintf(path, sizeof(path), "file-%u", i);
+		r.pid = 1000 + i;
+		r.program = i;
+		r.by = i % 3 ? AUDIT_BY_RULE : AUDIT_BY_NOBODY;
+		audit_note(x->a, &r, NULL, NULL);
+	}
+	assert_int_equal(audit_flush(x->a), 0);
+	assert_int_equal(sum(x).all, 6000);
+	assert_int_equal(sum(x).events[AUDIT_REST], 2);
+	assert_non_null(
+		strstr(x->log, "\"event\":\"rest\",\"verdict\":\"deny\",\"by\":\"audit-only\""));
+	assert_int_equal(sum(x).audit_only, 2000);
+}
+
+static void test_words_are_kept_when_memory_is_full(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, &small);
+	for (uint32_t i = 0; i < 9000; i++) {
+		struct audit_record r = {
+			.verdict = AUDIT_DENY, .op = "open", .path = "a", .pid = i + 1, .program = i
+		};
+
+		audit_note(x->a, &r, NULL, NULL);
+	}
+	audit_say(x->a, "the policy was replaced");
+	assert_int_equal(audit_flush(x->a), 0);
+	assert_int_equal(sum(x).events[AUDIT_NOTE], 1);
+	assert_int_equal(sum(x).all, 9000);
+}
+
 /* The main thread does nothing for a while. */
 static void test_what_has_no_room_is_counted_by_process_then_by_verdict(void **state)
 {
@@ -405,8 +471,15 @@ static void test_what_has_no_room_is_counted_by_process_then_by_verdict(void **s
 	start(x, &small);
 	for (unsigned i = 0; i < 5000; i++)
 		note_number(x, 66, i);
-	for (uint32_t i = 0; i < 5000; i++)
-		note_as(x, 1000 + i, AUDIT_DENY, "ssh/id");
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct audit_record r = { .verdict = AUDIT_DENY,
+					  .op = "open",
+					  .path = "ssh/id",
+					  .pid = 1000 + i,
+					  .program = i };
+
+		audit_note(x->a, &r, NULL, NULL);
+	}
 	assert_int_equal(audit_flush(x->a), 0);
 	s = sum(x);
 	assert_int_equal(s.count[AUDIT_ALLOW], 5000);
@@ -831,6 +904,39 @@ static void test_a_volume_that_is_full_from_the_start_does_not_stop_a_view(void 
 	whole(x);
 }
 
+/* As in a view: the folder is found before, and everything else is done after. */
+static void test_all_of_it_is_done_inside_the_sandbox(void **state)
+{
+	struct fixture *x = *state;
+	int status;
+	pid_t pid;
+
+	start(x, &small);
+	pid = fork();
+	if (pid == 0) {
+		struct audit_check c;
+		uint64_t since = 0;
+		int r = sandbox_enter();
+
+		for (unsigned i = 0; i < 3000 && r == 0; i++) {
+			note_number(x, 41, i);
+			if (i % 100 == 0)
+				r = audit_flush(x->a);
+		}
+		if (r == 0 && audit_recent(x->a, &since, x->log, LOG_MAX) <= 0)
+			r = -EIO;
+		if (r == 0)
+			r = audit_end(x->a);
+		if (r == 0)
+			r = audit_verify(x->a, &c);
+		_exit(r == 0 && c.flaw == AUDIT_WHOLE && c.file > 2 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	start(x, &small);
+	assert_int_equal(sum(x).all, 3000);
+}
+
 static void test_nothing_of_it_is_left_in_memory_after_the_end(void **state)
 {
 	struct audit_ring g;
@@ -859,6 +965,9 @@ int main(void)
 		T(test_the_main_thread_is_asked_when_memory_is_half_full),
 		T(test_of_a_million_decisions_of_four_threads_none_is_lost),
 		T(test_one_process_cannot_push_the_others_out),
+		T(test_many_processes_of_one_program_cannot_either),
+		T(test_what_was_only_noted_is_never_counted_as_refused),
+		T(test_words_are_kept_when_memory_is_full),
 		T(test_what_has_no_room_is_counted_by_process_then_by_verdict),
 		T(test_what_is_noted_can_be_seen_before_it_is_written),
 		T(test_words_are_a_line_too_and_nothing_is_taken_after_the_end),
@@ -875,6 +984,7 @@ int main(void)
 		T(test_a_full_volume_costs_no_verdict),
 		T(test_a_lock_on_a_full_volume_still_writes_how_many_there_were),
 		T(test_a_volume_that_is_full_from_the_start_does_not_stop_a_view),
+		T(test_all_of_it_is_done_inside_the_sandbox),
 		T(test_nothing_of_it_is_left_in_memory_after_the_end),
 	};
 

@@ -93,10 +93,9 @@ static void test_counts_without_a_file_and_events_are_told_in_words(void **state
 				  .pid = 5,
 				  .exe = "/x" };
 
-	assert_string_equal(
-		show(&r, false),
-		"2026-01-31 09:15:00  deny   more of this process, for which there was no "
-		"room one by one  /x[5]  (900 times until 09:15:00)");
+	assert_string_equal(show(&r, false),
+			    "2026-01-31 09:15:00  deny   more of this process, too many to be "
+			    "kept one by one  /x[5]  (900 times until 09:15:00)");
 	r = (struct audit_record){ .time_ns = WHEN, .event = AUDIT_START, .torn = 17 };
 	assert_string_equal(
 		show(&r, false),
