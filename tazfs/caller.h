@@ -78,6 +78,27 @@ void callers_set_classifier(struct callers *c, unsigned needs, callers_classify_
  */
 struct caller caller_look(struct callers *c, pid_t tid);
 
+#define CALLER_TEXT_MAX 1024
+
+/*
+ * What a person is told of a program. None of it decides anything: paths are as the kernel prints
+ * them now, arguments and name are what the process says. Any byte but NUL can be in them.
+ */
+struct caller_text {
+	char exe[CALLER_TEXT_MAX]; /* " (deleted)" is kept; "" when the kernel does not tell */
+	char script[CALLER_TEXT_MAX];
+	char comm[64];
+	char args[CALLER_TEXT_MAX]; /* each ends in NUL */
+	size_t args_size;	    /* with the last NUL; 0: none */
+	bool args_cut;		    /* there are more */
+};
+
+/*
+ * caller_text - read the texts of one program of a chain
+ * What is longer than there is room for ends in "...". Returns 0, or -ESRCH when it has ended.
+ */
+int caller_text(const struct program *p, struct caller_text *ret);
+
 /*
  * callers_facts - read everything anew that @needs asks for, for a person to see
  * @tid: any thread or process, a member or not

@@ -26,7 +26,8 @@ struct program {
 	bool known;	/* false: the kernel does not tell what it runs; the rest is void */
 	bool hashed;	/* @hash is that of the executable's content */
 	struct file_id exe;
-	struct file_id script; /* of an interpreter: the file that it was started with */
+	struct file_id script; /* of an interpreter: the file that it was started with (script.h) */
+	bool doubt; /* @script is a guess; with ino 0: it can be any. For rules that refuse. */
 	unsigned char hash[FACTS_HASH_BYTES];
 };
 

@@ -98,6 +98,15 @@ static enum fit fit_exe(const struct policy *p, const struct range *of, const st
 	return fit(named(p, of, programs, &f->chain[0].exe));
 }
 
+/* A guess is enough to be refused for, and not to be allowed. */
+static enum fit fit_script_of(const struct policy *p, const struct range *of,
+			      const struct program *one, const struct file_id *programs)
+{
+	if (named(p, of, programs, &one->script))
+		return one->doubt ? FIT_UNKNOWN : FIT_YES;
+	return one->doubt && !one->script.ino ? FIT_UNKNOWN : FIT_NO;
+}
+
 static enum fit fit_script(const struct policy *p, const struct range *of, const struct facts *f,
 			   const struct file_id *programs)
 {
@@ -105,7 +114,7 @@ static enum fit fit_script(const struct policy *p, const struct range *of, const
 		return FIT_NO;
 	if (!f->n_chain || !f->chain[0].known)
 		return FIT_UNKNOWN;
-	return fit(named(p, of, programs, &f->chain[0].script));
+	return fit_script_of(p, of, &f->chain[0], programs);
 }
 
 static enum fit fit_pin(const struct policy *p, const struct range *of, const struct facts *f)
@@ -127,11 +136,11 @@ static enum fit fit_under(const struct policy *p, const struct range *of, const 
 		return FIT_NO;
 	for (unsigned i = 0; i < f->n_chain && i < FACTS_CHAIN_MAX; i++) {
 		const struct program *one = &f->chain[i];
+		enum fit script = fit_script_of(p, of, one, programs);
 
-		if (one->known &&
-		    (named(p, of, programs, &one->exe) || named(p, of, programs, &one->script)))
+		if (one->known && (named(p, of, programs, &one->exe) || script == FIT_YES))
 			return FIT_YES;
-		gap |= !one->known || !one->exe.ino;
+		gap |= !one->known || !one->exe.ino || script == FIT_UNKNOWN;
 	}
 	return gap ? FIT_UNKNOWN : FIT_NO;
 }

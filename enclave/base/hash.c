@@ -75,3 +75,23 @@ uint64_t hash_short(const uint8_t key[HASH_SHORT_KEY], uint64_t seed, const void
 	crypto_shorthash((unsigned char *)&out, data, size, seeded);
 	return out;
 }
+
+_Static_assert(sizeof(((struct hash_sha256 *)0)->state) >= sizeof(crypto_hash_sha256_state),
+	       "room for libsodium's state");
+
+#define SHA256(h) ((crypto_hash_sha256_state *)(void *)(h)->state)
+
+void hash_sha256_init(struct hash_sha256 *h)
+{
+	crypto_hash_sha256_init(SHA256(h));
+}
+
+void hash_sha256_add(struct hash_sha256 *h, const void *data, size_t size)
+{
+	crypto_hash_sha256_update(SHA256(h), data, size);
+}
+
+void hash_sha256_end(struct hash_sha256 *h, unsigned char hash[32])
+{
+	crypto_hash_sha256_final(SHA256(h), hash);
+}

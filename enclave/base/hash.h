@@ -46,4 +46,16 @@ int hash_equal(const void *a, const void *b, size_t size);
 uint64_t hash_short(const uint8_t key[HASH_SHORT_KEY], uint64_t seed, const void *data,
 		    size_t size);
 
+/*
+ * hash_sha256 - for what people compare with sha256sum(1): of one stream of bytes
+ * hash_sha256_end() writes the 32 bytes; @h may not be used again.
+ */
+struct hash_sha256 {
+	_Alignas(8) unsigned char state[128]; /* libsodium's, opaque */
+};
+
+void hash_sha256_init(struct hash_sha256 *h);
+void hash_sha256_add(struct hash_sha256 *h, const void *data, size_t size);
+void hash_sha256_end(struct hash_sha256 *h, unsigned char hash[32]);
+
 #endif

@@ -1,0 +1,139 @@
+#include <errno.h>
+#include <string.h>
+
+#include "enclave/base/fd.h"
+#include "tazfs/caller_priv.h"
+#include "tazfs/slow.h"
+
+bool facts_is_same_exe(const struct peek_exe *a, const struct peek_exe *b)
+{
+	return a->id.ino == b->id.ino && a->id.dev == b->id.dev && a->changed_ns == b->changed_ns;
+}
+
+bool facts_is_same_now(const struct now *a, const struct now *b)
+{
+	return a->open == b->open && a->tty == b->tty && a->traced == b->traced &&
+	       a->uid == b->uid && a->image == b->image && facts_is_same_exe(&a->exe, &b->exe);
+}
+
+/* Whoever traces another thread of the process can make this one do anything, too: the first thread
+ * is looked at as well, which is the one that debuggers attach to. */
+static bool is_traced(const struct proc_status *st, pid_t tid)
+{
+	autoclose int procfd = -EBADF;
+	struct proc_status first;
+
+	if (st->tracer || st->tgid == tid)
+		return st->tracer;
+	procfd = proc_open(st->tgid);
+	return procfd < 0 || proc_status_read(procfd, &first) < 0 || first.tracer;
+}
+
+static uid_t one_uid(const uid_t uid[4])
+{
+	for (int i = 1; i < 4; i++)
+		if (uid[i] != uid[0])
+			return (uid_t)-1;
+	return uid[0];
+}
+
+bool facts_now(struct callers *c, int procfd, pid_t tid, uint32_t session, unsigned needs,
+	       bool interpreter, struct now *ret)
+{
+	struct now now = { .uid = (uid_t)-1 };
+	struct proc_status status;
+	struct proc_stat stat;
+
+	if (session)
+		now.open = !peek_is_closed(&c->peek, procfd,
+					   sessions_kind(c->sessions, session) & SESSION_MARKED,
+					   &now.exe);
+	else if (needs & FACT_EXE)
+		peek_exe(procfd, &now.exe);
+	if (needs & (FACT_UID | FACT_TRACED)) {
+		bool told = proc_status_read(procfd, &status) == 0;
+
+		now.uid = told ? one_uid(status.uid) : (uid_t)-1;
+		now.traced = !told || is_traced(&status, tid);
+	}
+	if (needs & FACT_TTY)
+		now.tty = proc_stat_read(procfd, &stat) == 0 && stat.tty_nr;
+	if (needs & FACT_ENV || interpreter)
+		now.image = script_image(procfd);
+	*ret = now;
+	return (session && !now.open) || peek_is_living(procfd);
+}
+
+static bool is_env_clean(struct ask *a, int procfd)
+{
+	bool clean;
+
+	if (!slow_enter()) {
+		a->gave_up = true;
+		return false;
+	}
+	clean = script_env_is_clean(procfd);
+	slow_leave();
+	return clean;
+}
+
+static void add_hash(struct ask *a, int procfd, struct program *p)
+{
+	bool settled = true;
+	int r = pin_hash(&a->c->pins, procfd, p->hash, &settled);
+
+	p->hashed = r == 0;
+	/* What has not settled, or could not be waited for, is looked at again next time. */
+	a->gave_up |= !settled || r == -EAGAIN || r == -EBUSY;
+}
+
+static void fill(struct ask *a, int procfd, const struct known *k, const struct run *run,
+		 struct facts *ret)
+{
+	*ret = (struct facts){
+		.session = k->kin.session,
+		.uid = k->now.uid,
+		.open = k->now.open,
+		.tty = k->now.tty,
+		.traced = k->now.traced,
+	};
+	kin_add(ret, &k->kin, run);
+	if (a->needs & FACT_ENV)
+		ret->clean_env = is_env_clean(a, procfd);
+	if (a->needs & FACT_HASH)
+		add_hash(a, procfd, &ret->chain[0]);
+	if (a->needs & FACT_CHAIN)
+		kin_add_ancestors(a, &k->kin, ret);
+}
+
+int facts_read(struct ask *a, pid_t tid, struct known *k, struct facts *ret, int *ret_procfd)
+{
+	autoclose int procfd = proc_open(tid);
+	struct run run = { .script.doubt = true };
+	struct now now;
+	pid_t tgid;
+
+	*k = (struct known){ .tid = tid,
+			     .needs = a->needs,
+			     .generation = sessions_generation(a->c->sessions) };
+	tgid = procfd < 0 ? -ESRCH : proc_tgid_read(procfd);
+	if (tgid <= 0 || !kin_find(a, tgid, &k->kin))
+		return -ESRCH;
+	/* Through its own thread: the first one of its process may have ended. */
+	if (a->needs & FACT_CHAIN && tid == tgid)
+		run = k->kin.run;
+	else if (a->needs & FACT_SCRIPT)
+		kin_run(a, procfd, &run);
+	k->interpreter = run.interpreter;
+	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->interpreter, &k->now))
+		return -ESRCH;
+	run.exe = k->now.exe;
+	fill(a, procfd, k, &run, ret);
+	/* The thread still belongs to it: so the process did not change under its number. */
+	if (proc_tgid_read(procfd) != tgid)
+		return -ESRCH;
+	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->interpreter, &now))
+		return -ESRCH;
+	*ret_procfd = take_fd(&procfd);
+	return facts_is_same_now(&now, &k->now) ? 0 : -EAGAIN;
+}
