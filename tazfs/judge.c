@@ -104,10 +104,14 @@ static int path_of(const struct judge *j, struct node *node, const char *name, c
 static const struct judgement granted = { .decision.verdict = VERDICT_ALLOW, .granted = true };
 static const struct judgement refused = { .decision.verdict = VERDICT_DENY };
 
-static struct judgement judged(const struct judge *j, struct decision d)
+static struct judgement judged(const struct judge *j, const struct caller *caller,
+			       struct decision d)
 {
 	return (struct judgement){
 		.decision = d,
+		.records_all = policy_audit_all(j->policy),
+		.session = caller->session,
+		.start = caller->start,
 		.granted = d.verdict == VERDICT_ALLOW || policy_audit_only(j->policy),
 	};
 }
@@ -152,7 +156,7 @@ struct judgement judge_decide(struct judge *j, const struct givens *givens, pid_
 
 	pthread_rwlock_rdlock(&j->lock);
 	if (is_left_to_policy(j, givens, tid, &caller, &ret))
-		ret = judged(j, decide_path(j, &caller, req));
+		ret = judged(j, &caller, decide_path(j, &caller, req));
 	pthread_rwlock_unlock(&j->lock);
 	return ret;
 }
@@ -168,7 +172,7 @@ struct judgement judge_decide_tree(struct judge *j, const struct givens *givens,
 	if (is_left_to_policy(j, givens, tid, &caller, &ret)) {
 		ret = refused;
 		if (path_of(j, dir, name, path, sizeof(path)) == 0)
-			ret = judged(j, policy_decide_tree(j->policy, &caller.who, path));
+			ret = judged(j, &caller, policy_decide_tree(j->policy, &caller.who, path));
 	}
 	pthread_rwlock_unlock(&j->lock);
 	return ret;
@@ -184,7 +188,7 @@ struct judgement judge_list_begin(struct judge *j, const struct givens *givens, 
 	pthread_rwlock_rdlock(&j->lock);
 	*ret = (struct judge_listing){ .judge = j, .all = true };
 	if (is_left_to_policy(j, givens, tid, &caller, &judgement)) {
-		judgement = judged(j, decide_path(j, &caller, &req));
+		judgement = judged(j, &caller, decide_path(j, &caller, &req));
 		ret->all = policy_audit_only(j->policy);
 		ret->who = caller.who;
 		if (path_of(j, dir, NULL, ret->path, sizeof(ret->path)) < 0)
@@ -222,6 +226,11 @@ bool judge_is_even(struct judge *j)
 	even = !j->policy || policy_is_even(j->policy);
 	pthread_rwlock_unlock(&j->lock);
 	return even;
+}
+
+int judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size)
+{
+	return path_of(j, req->node, req->name, buf, size);
 }
 
 size_t judge_text(struct judge *j, size_t at, char *buf, size_t size)

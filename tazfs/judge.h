@@ -40,6 +40,10 @@ struct judge_request {
 struct judgement {
 	struct decision decision;
 	bool granted; /* as decided; or refused, and the policy only records what it would refuse */
+	bool records_all; /* the policy wants a record of what is allowed, too */
+	/* Of the caller, for the record; 0 when it was refused without a look. */
+	uint32_t session;
+	uint64_t start;
 };
 
 /* judge_init - @callers and @nodes are borrowed for the whole life */
@@ -91,6 +95,9 @@ bool judge_is_even(struct judge *j);
  * False when others who look have not come back for long.
  */
 bool judge_find_programs(struct judge *j, struct file_id *ret);
+
+/* judge_path - the path that a request is about. Returns 0, or as node_path(). */
+int judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size);
 
 /* judge_text - a copy of the policy's text in @buf from @at on. Returns the bytes copied; 0 behind
  * its end. */

@@ -97,8 +97,10 @@ static uint64_t sync_first(struct view *v)
 static int on_quiesce(struct view *v, const union request *req, int *fd)
 {
 	struct view_quiesced msg = { .op = VIEW_QUIESCED };
-	uint64_t mark = sync_first(v);
+	uint64_t mark;
 
+	view_audit_flush(v);
+	mark = sync_first(v);
 	v->paused_ns = io_boottime_ns();
 	msg.err = gate_close(&v->gate, QUIESCE_MS);
 	if (msg.err == 0) {
@@ -200,8 +202,10 @@ static void clear_store_cache(struct view *v)
 
 static int on_lock(struct view *v, const union request *req, int *fd)
 {
-	int r = scrub_within_limit(v, true);
+	int r;
 
+	view_audit_end(v);
+	r = scrub_within_limit(v, true);
 	if (r == 0)
 		clear_store_cache(v);
 
@@ -256,17 +260,22 @@ static int serve_one(struct view *v)
 
 int link_keeper(struct view *v, int ended)
 {
-	struct pollfd p[2] = { { .fd = v->keeper, .events = POLLIN },
-			       { .fd = ended, .events = POLLIN } };
+	struct pollfd p[3] = { { .fd = v->keeper, .events = POLLIN },
+			       { .fd = ended, .events = POLLIN },
+			       { .events = POLLIN } };
 	int r = answer(v, VIEW_READY, 0);
 
 	while (r == 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		/* While a save copies the store, the audit stays in memory. */
+		p[2].fd = v->audit && !v->paused_ns ? audit_fd(v->audit) : -1;
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			return -errno;
 		if (p[0].revents)
 			r = serve_one(v);
 		else if (p[1].revents)
 			r = -ENOTCONN;
+		else if (p[2].revents)
+			view_audit_flush(v);
 	}
 	if (r == -EPIPE)
 		end_without_keeper(v);

@@ -21,7 +21,7 @@ static int open_folder(int rootfd)
 	return fd < 0 ? -errno : fd;
 }
 
-static int make_folder(int rootfd)
+int own_folder(int rootfd)
 {
 	if (mkdirat(rootfd, VIEW_OWN_DIR, 0700) < 0 && errno != EEXIST)
 		return -errno;
@@ -73,7 +73,7 @@ static int write_padded(const struct store_file *f, const char *text, size_t siz
 
 int own_write(int rootfd, const char *name, const char *text, size_t size)
 {
-	autoclose int folder = make_folder(rootfd);
+	autoclose int folder = own_folder(rootfd);
 	struct store_file f;
 	char new_name[NAME_SIZE];
 	int r;

@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* own_folder - open it; it is made when there is none. Returns a descriptor or -errno. */
+int own_folder(int rootfd);
+
 /*
  * own_read - a text
  * @rootfd: of the store, borrowed

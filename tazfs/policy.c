@@ -47,6 +47,11 @@ unsigned policy_needs(const struct policy *p)
 	return p->needs;
 }
 
+bool policy_audit_all(const struct policy *p)
+{
+	return p->audit_all;
+}
+
 bool policy_audit_only(const struct policy *p)
 {
 	return p->audit_only;

@@ -63,6 +63,9 @@ size_t policy_line(const struct policy *p, unsigned line, const char **ret);
 /* policy_needs - FACT_* that some rule asks for */
 unsigned policy_needs(const struct policy *p);
 
+/* policy_audit_all - what is allowed is recorded, too */
+bool policy_audit_all(const struct policy *p);
+
 /* policy_audit_only - nothing is refused, what would have been is recorded */
 bool policy_audit_only(const struct policy *p);
 

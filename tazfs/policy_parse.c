@@ -84,32 +84,37 @@ static int parse_rule(struct parse *ps, enum verdict verdict)
 	return r;
 }
 
-static int parse_audit_only(struct parse *ps)
+/* A line of one word that is about the whole policy. */
+static int parse_directive(struct parse *ps, const char *name, bool *is_set)
 {
 	int r;
 
-	if (ps->p->audit_only)
-		return parse_fail(ps, ps->column, "audit-only is given twice");
-	ps->p->audit_only = true;
+	if (*is_set)
+		return parse_fail(ps, ps->column, "%s is given twice", name);
+	*is_set = true;
 	r = parse_next(ps);
 	if (r > 0)
-		return parse_fail(ps, ps->column, "audit-only stands alone on its line");
+		return parse_fail(ps, ps->column, "%s stands alone on its line", name);
 	return r;
 }
 
 static int parse_line(struct parse *ps, void *unused)
 {
-	static const char *const directives[] = { "audit-only", NULL };
+	static const char *const directives[] = { "audit-only", "audit-all", NULL };
+	bool *const flags[] = { &ps->p->audit_only, &ps->p->audit_all };
 	enum verdict verdict;
+	const char *near;
 	int r = parse_next(ps);
 
 	if (r <= 0)
 		return r;
-	if (!strcmp(ps->word, "audit-only"))
-		return parse_audit_only(ps);
-	if (parse_nearest(ps->word, directives))
-		return parse_fail(ps, ps->column, "'%.60s' is unknown: did you mean 'audit-only'?",
-				  ps->word);
+	for (int i = 0; directives[i]; i++)
+		if (!strcmp(ps->word, directives[i]))
+			return parse_directive(ps, directives[i], flags[i]);
+	near = parse_nearest(ps->word, directives);
+	if (near)
+		return parse_fail(ps, ps->column, "'%.60s' is unknown: did you mean '%s'?",
+				  ps->word, near);
 	r = parse_verdict(ps, &verdict);
 	return r < 0 ? r : parse_rule(ps, verdict);
 }

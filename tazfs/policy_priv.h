@@ -45,7 +45,7 @@ struct rule {
 struct policy {
 	char *text;
 	size_t size;
-	bool audit_only;
+	bool audit_only, audit_all;
 	unsigned needs;
 	struct rule *rules;
 	unsigned n_rules;

@@ -83,12 +83,13 @@ static void lock_for_decoy(struct view *v)
 		kill(getpid(), SIGTERM); /* link_signals() */
 }
 
-static int obey(struct view *v, struct judgement j, unsigned may)
+static int obey(struct view *v, pid_t tid, const struct judge_request *req, struct judgement j)
 {
+	view_note(v, tid, req, &j);
 	if (!j.granted && j.decision.verdict == VERDICT_DECOY)
 		lock_for_decoy(v);
 	if (!j.granted)
-		return refusal(j.decision.verdict, may);
+		return refusal(j.decision.verdict, req->may);
 	view_used(v);
 	return 0;
 }
@@ -99,25 +100,27 @@ int view_permit(struct view *v, pid_t tid, const struct judge_request *req)
 
 	if (view_still(v, VIEW_OPEN) < 0)
 		return tid > 0 && tid == givens.self ? view_still(v, VIEW_CLOSING) : -EIO;
-	return obey(v, judge_decide(&v->judge, &givens, tid, req), req->may);
+	return obey(v, tid, req, judge_decide(&v->judge, &givens, tid, req));
 }
 
 int view_permit_tree(struct view *v, pid_t tid, struct node *dir, const char *name)
 {
+	const struct judge_request req = { .node = dir, .name = name, .may = MAY_ALL };
 	struct givens givens = view_givens(v);
 
 	if (view_still(v, VIEW_OPEN) < 0)
 		return -EIO;
-	return obey(v, judge_decide_tree(&v->judge, &givens, tid, dir, name), MAY_ALL);
+	return obey(v, tid, &req, judge_decide_tree(&v->judge, &givens, tid, dir, name));
 }
 
 int view_list(struct view *v, pid_t tid, struct node *dir, struct judge_listing *ret)
 {
+	const struct judge_request req = { .node = dir, .may = MAY_LIST };
 	struct givens givens = view_givens(v);
 
 	if (view_still(v, VIEW_OPEN) < 0)
 		return -EIO;
-	return obey(v, judge_list_begin(&v->judge, &givens, tid, dir, ret), MAY_LIST);
+	return obey(v, tid, &req, judge_list_begin(&v->judge, &givens, tid, dir, ret));
 }
 
 void view_changed(struct view *v)

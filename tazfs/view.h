@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tazfs/audit.h"
 #include "tazfs/caller.h"
 #include "tazfs/durable.h"
 #include "tazfs/gate.h"
@@ -33,6 +34,7 @@ struct view {
 	struct sessions *sessions;
 	struct callers *callers;
 	struct judge judge;
+	struct audit *audit; /* NULL with --source */
 	struct gate gate;
 	struct durable durable;
 	struct fs *fs;
@@ -48,6 +50,7 @@ struct view {
 	_Atomic uint64_t last_ns; /* CLOCK_BOOTTIME of the last allowed operation */
 	_Atomic bool dirty;	  /* the keeper knows of a change */
 	int policy_fd;		  /* one that came while the gate was closed; -EBADF: none */
+	_Atomic bool noted;	  /* there is something to write for the audit */
 	_Atomic bool decoyed;	  /* a decoy was opened: the lock is on its way */
 	uint64_t paused_ns;	  /* CLOCK_BOOTTIME since when the gate is closed; 0: it is open */
 };
@@ -99,6 +102,18 @@ int view_policy_set(struct view *v, int fd);
 
 /* view_givens - what no policy can change, at this moment */
 struct givens view_givens(struct view *v);
+
+/* view_audit_start - before the sandbox. Returns 0 or -errno (said). */
+int view_audit_start(struct view *v);
+
+/* view_note - record a decision, if it is one of those that are recorded. Any thread, no I/O. */
+void view_note(struct view *v, pid_t tid, const struct judge_request *req,
+	       const struct judgement *j);
+
+/* view_audit_flush - write what was noted, unless a save is copying; view_audit_end: the last of it
+ */
+void view_audit_flush(struct view *v);
+void view_audit_end(struct view *v);
 
 /* view_changed - tell the keeper of the first change since it last asked for a quiet store */
 void view_changed(struct view *v);
