@@ -14,7 +14,13 @@
 #include "tazfs/cmd.h"
 
 static const struct cmd *const subs[] = {
-	&cmd_policy_check, &cmd_policy_test, &cmd_policy_presets, &cmd_policy_show, NULL,
+	&cmd_policy_show,
+	&cmd_policy_edit,
+	&cmd_policy_explain,
+	&cmd_policy_check,
+	&cmd_policy_test,
+	&cmd_policy_presets,
+	NULL,
 };
 
 const struct cmd cmd_policy = {
@@ -23,7 +29,7 @@ const struct cmd cmd_policy = {
 	.help = "look at the rules that say who may do what with which file",
 	.details = "Example:\n"
 		   "  tazfs policy show --preset tools >my.policy\n"
-		   "  tazfs policy check my.policy\n"
+		   "  tazfs policy check my.policy && enclave policy my.policy\n"
 		   "\n"
 		   "tazfs-policy(5) describes the language.\n",
 	.subs = subs,

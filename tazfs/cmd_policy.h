@@ -10,9 +10,13 @@
 #include "tazfs/policy.h"
 
 extern const struct cmd cmd_policy_check;
+extern const struct cmd cmd_policy_edit;
+extern const struct cmd cmd_policy_explain;
 extern const struct cmd cmd_policy_presets;
 extern const struct cmd cmd_policy_show;
 extern const struct cmd cmd_policy_test;
+
+#define EXPLAIN_REFUSED 3 /* exit code: it may not */
 
 /* A text that is read, with the name by which it is spoken of. */
 struct policy_file {

@@ -1,7 +1,10 @@
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
+#include "enclave/base/fd.h"
 #include "tazfs/cmd_policy.h"
+#include "tazfs/control_client.h"
 #include "tazfs/policy_preset.h"
 
 static int show_preset(const char *name)
@@ -11,6 +14,20 @@ static int show_preset(const char *name)
 	if (!p)
 		return policy_no_preset(name);
 	fputs(p->text, stdout);
+	return CMD_DONE;
+}
+
+static int show_in_force(const char *dir)
+{
+	autoclose int root = control_open(dir);
+	autofree char *text = NULL;
+	size_t size;
+
+	if (root < 0 || control_policy(root, &text, &size) < 0)
+		return CMD_FAILED;
+	fwrite(text, 1, size, stdout);
+	if (size && text[size - 1] != '\n')
+		putchar('\n');
 	return CMD_DONE;
 }
 
@@ -26,18 +43,22 @@ static int run(int argc, char *argv[])
 			return cmd_usage(&cmd_policy_show);
 		preset = optarg;
 	}
-	if (optind != argc || !preset)
+	if (argc - optind > (preset ? 0 : 1))
 		return cmd_usage(&cmd_policy_show);
-	return show_preset(preset);
+	return preset ? show_preset(preset) : show_in_force(argv[optind]);
 }
 
 const struct cmd cmd_policy_show = {
 	.name = "policy show",
-	.args = "--preset NAME",
-	.help = "print a policy that comes with tazfs",
-	.details = "Example:\n"
-		   "  tazfs policy show --preset tools >my.policy\n"
-		   "\n"
-		   "Exit codes: 0 printed, 1 there is none of that name, 2 usage.\n",
+	.args = "[DIR | --preset NAME]",
+	.help = "print the policy in force, or one that comes with tazfs",
+	.details =
+		"DIR is where the view is mounted, when not at ~/secrets. Who may not read the\n"
+		"policy by the policy (the path .taz/policy) does not see it.\n"
+		"\n"
+		"Example:\n"
+		"  tazfs policy show --preset tools >my.policy\n"
+		"\n"
+		"Exit codes: 0 printed, 1 there is none of that name or it may not be seen, 2 usage.\n",
 	.run = run,
 };

@@ -1,5 +1,4 @@
-/* "tazfs policy edit": the policy in force, in the user's editor, checked, and back. */
-#include "tazfs/policy_edit.h"
+#include "tazfs/cmd_policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,28 +61,17 @@ static int run_editor(const char *path)
 	return pid < 0 ? -errno : run_wait(pid);
 }
 
-/* Returns 0, 1 when the text is the same as before, or -errno. */
+/* Returns 0, 1 when the text is the same as before, or -errno (said). */
 static int read_back(const char *path, const char *old, size_t old_size)
 {
-	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct policy_error error;
-	struct policy *p;
-	ssize_t n;
-	int r;
+	struct policy_file f = { .name = path };
+	struct policy *p = NULL;
+	int r = policy_file_parse(path, &f, &p);
 
-	if (!text || fd < 0)
-		return text ? -errno : -ENOMEM;
-	n = io_read_full(fd, text, POLICY_BYTES_MAX + 1);
-	if (n < 0)
-		return n;
-	if ((size_t)n == old_size && !memcmp(text, old, n))
-		return 1;
-	r = policy_parse(text, n, &p, &error);
-	if (r == -EINVAL)
-		log_error("line %u, column %u: %s", error.line, error.column, error.text);
-	else if (r == 0)
-		policy_free(p);
+	if (f.text && f.size == old_size && !memcmp(f.text, old, old_size))
+		r = 1;
+	policy_free(p);
+	policy_file_done(&f);
 	return r;
 }
 
@@ -135,7 +123,7 @@ static int put_in_force(const char *path)
 	return pid < 0 ? -errno : run_wait(pid);
 }
 
-int policy_edit(int root)
+static int edit_policy(int root)
 {
 	autofree char *old = NULL;
 	char path[64];
@@ -157,3 +145,30 @@ int policy_edit(int root)
 	unlink(path);
 	return r == 1 ? 0 : r;
 }
+
+static int run(int argc, char *argv[])
+{
+	autoclose int root = -EBADF;
+
+	if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+		return cmd_usage(&cmd_policy_edit);
+	root = control_open(argv[1]);
+	return root < 0 || edit_policy(root) ? CMD_FAILED : CMD_DONE;
+}
+
+const struct cmd cmd_policy_edit = {
+	.name = "policy edit",
+	.args = "[DIR]",
+	.help = "change the policy of the view at DIR (~/secrets) in your editor",
+	.details =
+		"Starts VISUAL, EDITOR or vi with the policy in force. One that has a mistake is\n"
+		"shown, and edited again. 'enclave policy', which asks for the passphrase, then puts\n"
+		"it in force for every session at once.\n"
+		"\n"
+		"Example:\n"
+		"  EDITOR=nano tazfs policy edit\n"
+		"\n"
+		"Exit codes: 0 in force and saved, or unchanged; 1 not, and what is wrong is said;\n"
+		"2 usage.\n",
+	.run = run,
+};
