@@ -2,8 +2,8 @@
  * control - what a running view is asked about itself: ioctl(2) on the root directory of its mount
  *
  * Only who is let in to the view is answered, and only as the policy says of the files that these
- * questions stand for: VIEW_OWN_DIR "/policy" for reading. So a process that may see nothing learns
- * nothing here either.
+ * questions stand for: VIEW_OWN_DIR "/policy" or "/audit" for reading. So a process that may see
+ * nothing learns nothing here either.
  */
 #ifndef TAZ_TAZFS_CONTROL_H
 #define TAZ_TAZFS_CONTROL_H
@@ -16,6 +16,7 @@
 enum control_op {
 	CONTROL_POLICY = 1, /* the text of the policy in force, from @at on */
 	CONTROL_EXPLAIN,    /* what @pid may do with the path in @data, and why: lines of text */
+	CONTROL_AUDIT,	    /* the log, from @at on, which is moved behind the answer */
 };
 
 struct control {

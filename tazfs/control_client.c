@@ -41,8 +41,11 @@ static int say(int err)
 		return err;
 	case -EACCES:
 	case -ENOENT:
-		log_error("the policy does not let this process look at the policy");
+		log_error("the policy does not let this process see that");
 		return -EACCES;
+	case -EOPNOTSUPP:
+		log_error("a view of a plain directory keeps no audit");
+		return err;
 	case -EIO:
 		log_error("the view is locked");
 		return err;

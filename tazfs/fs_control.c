@@ -14,9 +14,9 @@
 static int permit(fuse_req_t req, const char *file, unsigned may)
 {
 	struct view *v = view_of(req);
-	const struct judge_request want = { .node = node_get(v->nodes, NODE_ROOT),
-					    .name = file,
-					    .may = may };
+	const struct judge_request want = {
+		.node = node_get(v->nodes, NODE_ROOT), .name = file, .may = may, .unrecorded = true
+	};
 
 	return view_permit(v, fuse_req_ctx(req)->pid, &want);
 }
@@ -49,12 +49,34 @@ static int on_explain(fuse_req_t req, struct control *c)
 	return 0;
 }
 
+/* Who begins to read sees what was noted up to now, unless a save is copying the store. */
+static int on_audit(fuse_req_t req, struct control *c)
+{
+	int r = permit(req, VIEW_OWN_DIR "/audit", MAY_READ);
+	struct view *v = view_of(req);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	if (!v->audit)
+		return -EOPNOTSUPP;
+	view_audit_flush(v);
+	n = audit_read(v->audit, &c->at, c->data, sizeof(c->data));
+	store_wipe();
+	if (n < 0)
+		return (int)n;
+	c->size = n;
+	c->at += n;
+	return 0;
+}
+
 static const struct {
 	uint32_t op;
 	int (*run)(fuse_req_t req, struct control *c);
 } ops[] = {
 	{ CONTROL_POLICY, on_policy },
 	{ CONTROL_EXPLAIN, on_explain },
+	{ CONTROL_AUDIT, on_audit },
 };
 
 static int answer(fuse_req_t req, struct control *c)

@@ -35,6 +35,7 @@ struct judge_request {
 	struct node *node;
 	const char *name; /* NULL: @node itself */
 	unsigned may;	  /* enum may; 0: only to learn that it is there, and its attributes */
+	bool unrecorded;  /* when it is allowed: to read the record must not make it longer */
 };
 
 struct judgement {

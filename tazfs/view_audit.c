@@ -86,9 +86,11 @@ static void describe(struct audit_record *r, void *arg)
  * Refusals, whatever they are about; and what was allowed when the policy asks for it, but for
  * looks: each open begins with several.
  */
-static bool is_recorded(const struct judgement *j, unsigned may)
+static bool is_recorded(const struct judgement *j, const struct judge_request *req)
 {
-	return j->decision.verdict != VERDICT_ALLOW || (j->records_all && may);
+	if (j->decision.verdict != VERDICT_ALLOW)
+		return true;
+	return j->records_all && req->may && !req->unrecorded;
 }
 
 void view_note(struct view *v, pid_t tid, const struct judge_request *req,
@@ -107,7 +109,7 @@ void view_note(struct view *v, pid_t tid, const struct judge_request *req,
 		.start = j->start,
 	};
 
-	if (!v->audit || !is_recorded(j, req->may))
+	if (!v->audit || !is_recorded(j, req))
 		return;
 	if (judge_path(&v->judge, req, path, sizeof(path)) < 0)
 		strcpy(path, "/"); /* it has no name any more */

@@ -428,6 +428,71 @@ static void test_who_may_read_the_policy_gets_it_and_nobody_else(void **state)
 	assert_int_equal(as(MEMBER, ask_policy, some), -EACCES);
 }
 
+/* --- the record --- */
+
+static int audit_has(void *want)
+{
+	autoclose int root = open(f.mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct control c = { .op = CONTROL_AUDIT };
+	char all[65536];
+	size_t n = 0;
+
+	if (root < 0)
+		return -errno;
+	do {
+		if (ioctl(root, CONTROL_ASK, &c) < 0)
+			return -errno;
+		if (n + c.size >= sizeof(all))
+			return -EFBIG;
+		memcpy(all + n, c.data, c.size);
+		n += c.size;
+	} while (c.size);
+	all[n] = '\0';
+	return strstr(all, want) ? 1 : 0;
+}
+
+static void test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand(void **state)
+{
+	in_force("deny session w ssh/**\nallow session - **\n");
+	assert_int_equal(member(write_it, "ssh/id"), -EACCES);
+	assert_int_equal(member(read_it, "kube/config"), 0);
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
+	assert_int_equal(as(MEMBER, audit_has,
+			    "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\",\"path\":\"ssh/id\""),
+			 1);
+	assert_int_equal(as(MEMBER, audit_has, "\"path\":\"note\""), 0); /* it ends at the root */
+	assert_int_equal(
+		as(MEMBER, audit_has, "\"verdict\":\"deny\",\"op\":\"look\",\"path\":\"\""), 1);
+	assert_int_equal(as(MEMBER, audit_has, "kube/config"), 0);
+	in_force("audit-all\nallow session - **\n");
+	assert_int_equal(member(read_it, "kube/config"), 0);
+	assert_int_equal(
+		as(MEMBER, audit_has,
+		   "\"verdict\":\"allow\",\"rule\":2,\"op\":\"r\",\"path\":\"kube/config\""),
+		1);
+	in_force("deny session - .taz/audit\nallow session - **\n");
+	assert_int_equal(as(MEMBER, audit_has, "x"), -EACCES);
+}
+
+static void test_a_view_that_refused_nothing_writes_nothing(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(member(read_it, "note"), 0);
+	assert_int_equal(fixture_lock(&f), 0);
+	assert_int_equal(stat(path_below(&f, ".taz/audit.log"), &st), -1);
+}
+
+static void test_what_was_recorded_is_in_the_store_after_the_lock(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
+	assert_int_equal(fixture_lock(&f), 0);
+	assert_int_equal(stat(path_below(&f, ".taz/audit.log"), &st), 0);
+	assert_true(st.st_size > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +534,13 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_who_may_read_the_policy_gets_it_and_nobody_else, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_view_that_refused_nothing_writes_nothing,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_recorded_is_in_the_store_after_the_lock, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
