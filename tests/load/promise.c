@@ -146,12 +146,13 @@ static int look_at_log(int fd, const char *name, uint64_t *ret_seq)
 {
 	char record[HEAD_BYTES];
 	int r = -EBADMSG;
+	ssize_t n;
 
 	/* The last records may be torn: nobody promised them. */
-	while (io_read_full(fd, record, sizeof(record)) == sizeof(record))
+	while ((n = io_read_full(fd, record, sizeof(record))) == sizeof(record))
 		if (head_parse(record, name, ret_seq) == 0)
 			r = 0;
-	return r;
+	return n < 0 ? (int)n : r; /* a vault that was shut meanwhile has no end there */
 }
 
 static int look_at_whole(int fd, const char *name, uint64_t *ret_seq)
