@@ -10,8 +10,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 
-/* --- what this host has seen ---------------------------------------------------------------------
- */
+/* --- what this host has seen ----------------------------------------------------------------- */
 
 static void note(struct keeper *k)
 {
@@ -48,8 +47,7 @@ void atrest_saved(struct keeper *k, bool unchanged)
 		note(k);
 }
 
-/* --- two writers -------------------------------------------------------------------------------
- */
+/* --- two writers ----------------------------------------------------------------------------- */
 
 bool atrest_conflict(struct keeper *k)
 {
@@ -87,8 +85,7 @@ enum proto_why atrest_told(struct keeper *k, int err)
 	return WHY_CONFLICT;
 }
 
-/* --- the list
- * -------------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
@@ -117,8 +114,7 @@ void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd
 	conn_send(c, res, sizeof(*res));
 }
 
-/* --- restore ------------------------------------------------------------------------------------
- */
+/* --- restore --------------------------------------------------------------------------------- */
 
 bool atrest_is_restoring(const struct keeper *k)
 {

@@ -130,8 +130,7 @@ static void drop(struct keeper *k, struct conn *c)
 		open_or_lock(k);
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
@@ -333,8 +332,7 @@ int conns_listen(struct keeper *k)
 	return r;
 }
 
-/* --- answers that wait for the lock --------------------------------------------------------------
- */
+/* --- answers that wait for the lock ---------------------------------------------------------- */
 
 static enum proto_why why_not_saved(int err)
 {

@@ -16,8 +16,7 @@ struct key_change {
 	int header; /* the changed one, or -EBADF */
 };
 
-/* --- the wait after a wrong passphrase ---------------------------------------------------------
- */
+/* --- the wait after a wrong passphrase ------------------------------------------------------- */
 
 unsigned wait_sec(const struct keeper *k, const struct conn *c)
 {
@@ -48,8 +47,7 @@ void wait_cut_off(struct keeper *k, const struct conn *c)
 		wait_verdict(k, c, -EPERM, WHY_WRONG_PASSPHRASE);
 }
 
-/* --- a change of the keys, step by step --------------------------------------------------------
- */
+/* --- a change of the keys, step by step ------------------------------------------------------ */
 
 void key_forget(struct conn *c)
 {

@@ -11,9 +11,8 @@
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 
-#define LINGER_NS                                                                       \
-	(15 * 1000000000ULL) /* the longest a slow machine takes to verify a passphrase \
-			      */
+/* The longest that a slow machine takes to verify a passphrase. */
+#define LINGER_NS (15 * 1000000000ULL)
 
 /* Is somebody about to become a session? A passphrase that is being verified counts: it was given
  * while the vault was open. */
@@ -41,11 +40,7 @@ bool open_or_lock(struct keeper *k)
 	return false;
 }
 
-/* --- the worker, the view, the session
- * ------------------------------------------------------------ */
-
-/* --- opening a session, step by step -----------------------------------------------------------
- */
+/* --- opening a session, step by step --------------------------------------------------------- */
 
 static void admit(struct keeper *k, struct conn *c)
 {
@@ -258,8 +253,7 @@ void open_pump(struct keeper *k)
 	}
 }
 
-/* --- the passphrase ------------------------------------------------------------------------------
- */
+/* --- the passphrase -------------------------------------------------------------------------- */
 
 /* The kernel says which terminal it is, and whose shell leads it; the peer says nothing. */
 static int terminal_leader(pid_t pid, struct leader *ret)

@@ -351,7 +351,7 @@ int luks_open(int image, const struct secret *passphrase, struct luks_volume *re
 	return 0;
 }
 
-/* --- keys ---------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 static int list(struct crypt_device *cd, struct luks_key keys[LUKS_KEYS_MAX])
 {

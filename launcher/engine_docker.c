@@ -26,7 +26,7 @@
 #define HELLO_MS    3000
 #define STOP_SEC    "30" /* for an orderly lock with its save */
 
-/* --- what this machine can do -------------------------------------------------------------- */
+/* --- what this machine can do ---------------------------------------------------------------- */
 
 static void load_modules(void)
 {
@@ -72,7 +72,7 @@ static int docker_usable(char *why, size_t size)
 	return kernel_usable(why, size);
 }
 
-/* --- images -------------------------------------------------------------------------------- */
+/* --- images ---------------------------------------------------------------------------------- */
 
 static int docker_has_image(const char *tag)
 {
@@ -119,7 +119,7 @@ static int docker_import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
-/* --- the container ------------------------------------------------------------------------- */
+/* --- the container --------------------------------------------------------------------------- */
 
 static const char *container(const struct workshop *w, char buf[64])
 {

@@ -54,8 +54,7 @@ static int usable(char *why, size_t size)
 	return 0;
 }
 
-/* --- images ------------------------------------------------------------------------------------
- */
+/* --- images ---------------------------------------------------------------------------------- */
 
 static int build(const char *tag, const char *dockerfile, const char *context,
 		 const char *const args[])
@@ -80,8 +79,7 @@ static int import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
-/* --- ports -------------------------------------------------------------------------------------
- */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -138,8 +136,7 @@ static int dial(const struct workshop *w)
 	return -EBUSY;
 }
 
-/* --- up ----------------------------------------------------------------------------------------
- */
+/* --- up -------------------------------------------------------------------------------------- */
 
 /* The last lines of one of its logs: why it did not start. */
 static void show_log(const struct workshop *w, const char *file)
@@ -263,8 +260,7 @@ static int up(const struct workshop *w)
 	return r;
 }
 
-/* --- down --------------------------------------------------------------------------------------
- */
+/* --- down ------------------------------------------------------------------------------------ */
 
 static int press_power(const struct workshop *w)
 {

@@ -101,7 +101,7 @@ struct workshop launch_describe(const struct launch *l)
 	};
 }
 
-/* --- which engine -------------------------------------------------------------------------- */
+/* --- which engine ---------------------------------------------------------------------------- */
 
 static int check_same_engine(const struct launch *l)
 {
@@ -167,7 +167,7 @@ int launch_running(struct launch *l)
 	return r;
 }
 
-/* --- up and down --------------------------------------------------------------------------- */
+/* --- up and down ----------------------------------------------------------------------------- */
 
 int launch_build(struct launch *l)
 {

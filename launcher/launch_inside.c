@@ -13,7 +13,7 @@
 #include "launcher/attach.h"
 #include "launcher/terminal.h"
 
-/* --- streams and programs --------------------------------------------------------------------- */
+/* --- streams and programs -------------------------------------------------------------------- */
 
 int launch_dial(struct launch *l)
 {
@@ -111,7 +111,7 @@ int launch_vault(struct launch *l, struct prompt *prompt)
 	return r;
 }
 
-/* --- what this host has seen ------------------------------------------------------------------ */
+/* --- what this host has seen ----------------------------------------------------------------- */
 
 /* Nothing is complained about but the writing: the workshop may be gone, or its agent busy. */
 static int ask_status(struct launch *l, char *text, size_t size)
@@ -143,7 +143,7 @@ void launch_note_seen(struct launch *l, const char *status)
 			l->state_dir, (unsigned long long)news.generation);
 }
 
-/* --- the key ---------------------------------------------------------------------------------- */
+/* --- the key --------------------------------------------------------------------------------- */
 
 int launch_tokens(struct launch *l, struct keytoken *ret, size_t max)
 {

@@ -373,8 +373,7 @@ static void test_spares_of_the_dead_are_removed_and_of_the_living_are_not(void *
 	assert_int_equal(names_in_dir(), 2);
 }
 
-/* --- killed at each system call -----------------------------------------------------------------
- */
+/* --- killed at each system call -------------------------------------------------------------- */
 
 #define STEPS_IMAGE (2 * MIB)
 #define STEPS_SAVES (measure_full() ? 8 : 3)
@@ -489,8 +488,7 @@ static void test_killed_at_any_system_call_the_old_or_the_new_vault_is_there(voi
 	setup(state);
 }
 
-/* --- what it costs ------------------------------------------------------------------------------
- */
+/* --- what it costs --------------------------------------------------------------------------- */
 
 static double ms_since(uint64_t ns)
 {

@@ -63,7 +63,7 @@ static int open_file(const char *path)
 	return fd;
 }
 
-/* --- right sums ------------------------------------------------------------------------------- */
+/* --- right sums ------------------------------------------------------------------------------ */
 
 static const uint8_t *hash_of(void *arg, uint64_t index)
 {
@@ -111,8 +111,7 @@ static int cmd_sums(char *argv[])
 	return 0;
 }
 
-/* --- the LUKS2 header ---------------------------------------------------------------------------
- */
+/* --- the LUKS2 header ------------------------------------------------------------------------ */
 
 static int cmd_json(char *argv[])
 {
@@ -149,8 +148,7 @@ static int cmd_set_json(char *argv[])
 	return 0;
 }
 
-/* --- flipped bits
- * --------------------------------------------------------------------------------- */
+/* --- flipped bits ---------------------------------------------------------------------------- */
 
 static void flip(int fd, off_t at, unsigned bit)
 {
@@ -267,8 +265,7 @@ static int cmd_flips(char *argv[])
 	return damaged == n && tampered == n ? 0 : 1;
 }
 
-/* --- a restore that dies
- * -------------------------------------------------------------------------- */
+/* --- a restore that dies --------------------------------------------------------------------- */
 
 #define VAULT "vault.luks"
 

@@ -82,8 +82,7 @@ static int parse(int argc, char *argv[], struct args *a)
 	return r < 0 || optind != argc || !a->dir ? -EINVAL : 0;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void name_of(char kind, unsigned writer, uint64_t seq, char name[PROMISE_NAME_MAX])
 {
@@ -164,8 +163,7 @@ static int run_write(const struct args *a, int dir)
 	return failed ? 1 : 0;
 }
 
-/* --- checking ----------------------------------------------------------------------------------
- */
+/* --- checking -------------------------------------------------------------------------------- */
 
 /* Says "CHECKED" only when it could look at all of them. Returns the number that were not found. */
 static int check(int dir, int promises, int out)
@@ -190,8 +188,7 @@ static int run_check(const struct args *a, int dir)
 	return promises < 0 || check(dir, promises, STDOUT_FILENO) ? 1 : 0;
 }
 
-/* --- a short life ------------------------------------------------------------------------------
- */
+/* --- a short life ---------------------------------------------------------------------------- */
 
 static int read_back(int dir, uint64_t seq)
 {

@@ -16,8 +16,7 @@
 #define VERSION_MAX  40000
 #define PROMISES_MAX 20000
 
-/* --- contents ----------------------------------------------------------------------------------
- */
+/* --- contents -------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -78,8 +77,7 @@ static int head_parse(const char *buf, const char *name, uint64_t *ret_seq)
 	return 0;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 int ack_parse(const char *text, enum ack *ret)
 {
@@ -139,8 +137,7 @@ int promise_save(void)
 	return client_save(&done);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static int look_at_log(int fd, const char *name, uint64_t *ret_seq)
 {
@@ -182,8 +179,7 @@ int promise_look(int dir, const char *name, uint64_t *ret_seq)
 	return name[0] == 'a' ? look_at_log(fd, name, ret_seq) : look_at_whole(fd, name, ret_seq);
 }
 
-/* --- promises ----------------------------------------------------------------------------------
- */
+/* --- promises -------------------------------------------------------------------------------- */
 
 int promise_say(int fd, char what, const char *name, uint64_t seq)
 {
