@@ -253,7 +253,9 @@ static void cut_off(struct keeper *k, struct conn *c)
 void key_pump(struct keeper *k)
 {
 	FOR_CONNS (k, c) {
-		if (c->key && !is_list(c) && k->state != LS_UNLOCKED)
+		if (!c->key || is_list(c))
+			continue;
+		if (k->state != LS_UNLOCKED)
 			cut_off(k, c);
 		else if (c->state == CONN_KEY_READY && k->save.phase != SAVE_COPYING)
 			apply(k, c);

@@ -127,20 +127,17 @@ static const char *container(const struct workshop *w, char buf[64])
 	return buf;
 }
 
+static const char running_and_state[] =
+	"{{.State.Running}} {{index .Config.Labels \"" LABEL_STATE "\"}}";
+
 enum found { NONE, STOPPED, RUNNING, FOREIGN };
 
 /* Is there a container of that name, and is it of this very state folder? */
 static int find(const struct workshop *w)
 {
 	char name[64], out[PATH_MAX + 64], err[512] = "";
-	const char *const args[] = {
-		"container",
-		"inspect",
-		"--format",
-		"{{.State.Running}} {{index .Config.Labels \"" LABEL_STATE "\"}}",
-		container(w, name),
-		NULL
-	};
+	const char *const args[] = { "container",	"inspect",	    "--format",
+				     running_and_state, container(w, name), NULL };
 	int r = docker_call(args, out, sizeof(out), err, sizeof(err));
 	const char *state;
 

@@ -230,6 +230,8 @@ static int start_kvm(const struct workshop *w, const struct vm_files *files)
 	vm_kill(w);
 	kvm_verdict_path(path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		log_err(-errno, "write down in %s that KVM runs no guest here", path);
 	log_info("KVM is there but runs no guest on this machine: emulating from now on (%s)",
 		 path);
 	return -EIO;

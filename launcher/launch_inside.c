@@ -62,7 +62,7 @@ static void set_place(struct launch *l, struct request *req, char *buf, size_t s
 static int run_request(struct launch *l, enum request_kind kind, struct prompt *prompt,
 		       unsigned flags, bool close_stdin)
 {
-	static struct request req;
+	struct request req;
 	char place[PATH_MAX];
 	struct attach a = { close_stdin ? -EBADF : STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
 			    prompt };
