@@ -159,23 +159,18 @@ static void on_worker(struct keeper *k, struct source *s)
 	} m;
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), NULL, 0);
 
-	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING) {
-		struct res_seal_to to = { .op = RES_SEAL_TO };
-
-		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
-		c->state = CONN_RESTORE_PROMPT;
-		conn_send(c, &to, sizeof(to));
-	} else if (n == sizeof(m.res) && m.op == WORKER_RESULT && c->state == CONN_RESTORING) {
+	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING)
+		conn_prompt(k, c, &m.ask, false, CONN_RESTORE_PROMPT);
+	else if (n == sizeof(m.res) && m.op == WORKER_RESULT && c->state == CONN_RESTORING)
 		on_result(k, c, &m.res);
-	} else {
+	else
 		conn_answer(k, c, -EIO, WHY_KERNEL); /* it died */
-	}
 }
 
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	const struct req_restore *req = msg;
-	int sock = -EBADF, r;
+	int r;
 
 	if (refuse(k, c) || wait_refuses(k, c))
 		return;
@@ -184,15 +179,10 @@ void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd
 		conn_answer(k, c, -ENOENT, WHY_NO_SUCH);
 		return;
 	}
-	r = worker_start("unlock", &c->worker_pid, &sock);
-	if (r == 0)
-		r = keeper_watch(k, &c->worker, sock, on_worker);
-	if (r < 0) {
-		fd_close(&sock);
-		conn_answer(k, c, r, WHY_KERNEL);
-		return;
-	}
 	c->state = CONN_ASKING;
+	r = conn_start_worker(k, c, "unlock", on_worker);
+	if (r < 0)
+		conn_answer(k, c, r, WHY_KERNEL);
 }
 
 void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd)

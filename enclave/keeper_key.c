@@ -85,18 +85,11 @@ static int send_job(struct keeper *k, struct conn *c)
 
 static void on_asked(struct keeper *k, struct conn *c, const struct worker_ask *ask)
 {
-	struct res_seal_to to = { .op = RES_SEAL_TO };
-
-	if (is_list(c)) {
-		/* Nothing secret is in it, so it waits for nobody. */
-		if (send_job(k, c) < 0)
-			conn_answer(k, c, -EIO, WHY_KERNEL);
-		return;
-	}
-	memcpy(to.public_key, ask->public_key, sizeof(to.public_key));
-	c->state = CONN_KEY_PROMPT;
-	conn_expect_end(k, c);
-	conn_send(c, &to, sizeof(to));
+	/* Nothing secret is in a list, so it waits for nobody. */
+	if (!is_list(c))
+		conn_prompt(k, c, ask, false, CONN_KEY_PROMPT);
+	else if (send_job(k, c) < 0)
+		conn_answer(k, c, -EIO, WHY_KERNEL);
 }
 
 static void on_result(struct keeper *k, struct conn *c, const struct key_result *res, int *header)
@@ -142,23 +135,13 @@ static void on_worker(struct keeper *k, struct source *s)
 
 static int start(struct keeper *k, struct conn *c, const struct req_key *req)
 {
-	autoclose int sock = -EBADF;
-	int r;
-
 	c->key = calloc(1, sizeof(*c->key));
 	if (!c->key)
 		return -ENOMEM;
 	c->key->header = -EBADF;
 	c->key->job.req = *req;
-	r = worker_start("key", &c->worker_pid, &sock);
-	if (r == 0)
-		r = keeper_watch(k, &c->worker, sock, on_worker);
-	if (r < 0)
-		return r;
-	take_fd(&sock);
 	c->state = CONN_KEY_ASKING;
-	conn_expect(k, c);
-	return 0;
+	return conn_start_worker(k, c, "key", on_worker);
 }
 
 void key_begin(struct keeper *k, struct conn *c, const void *msg, int fd)

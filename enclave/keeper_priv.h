@@ -244,6 +244,12 @@ void conn_drop_worker(struct keeper *k, struct conn *c);
  * killed: a stopped process or a disk that hangs must not make somebody wait for ever. */
 void conn_expect(struct keeper *k, struct conn *c);
 void conn_expect_end(struct keeper *k, struct conn *c);
+/* Its worker, which is expected to ask. Returns 0 or -errno; conn_answer() ends it either way. */
+int conn_start_worker(struct keeper *k, struct conn *c, const char *kind,
+		      void (*on)(struct keeper *, struct source *));
+/* It has asked: the client is told what to seal for, and a person may take any time. */
+void conn_prompt(struct keeper *k, struct conn *c, const struct worker_ask *ask, bool is_new,
+		 enum conn_state next);
 bool conn_is_entering(const struct conn *c);
 bool vault_is_there(const struct keeper *k); /* the sealed file */
 
