@@ -348,7 +348,7 @@ void keyargs_finish(const struct keyargs *a, const struct prompt *p)
 	if (a->what == KEYARGS_RECOVERY && p->fresh)
 		show_recovery(p->fresh);
 	if (a->what & (KEYARGS_PASSWD | KEYARGS_REMOVE))
-		log_info(
-			"copies of the sealed vault that were made before, older generations among "
-			"them, still open with the old key");
+		log_info("copies of the sealed vault that were made before%s still open with the "
+			 "old key",
+			 a->forget_history ? "" : ", older generations among them,");
 }
