@@ -5,10 +5,11 @@
  *	vault_tool json FILE		the LUKS2 header's JSON
  *	vault_tool set-json FILE <JSON	put it in both headers' place, with their right checksums
  *	vault_tool flip FILE OFFSET	one bit
+ *	vault_tool crash-restore DIR	a restore, killed at each system call that matters
  *	vault_tool flips FILE N SEED <PASSPHRASE
- *					N times a bit in a sector of its own: is each refused, as
- *damage when the sums are left as they are, as tampering when they fit? vault_tool crash-restore
- *DIR	a restore that is killed at each of its system calls that matter
+ *
+ * The last one flips N times a bit in a sector of its own: is each refused, as damage when the sums
+ * are left as they are, as tampering when they fit?
  *
  * Source: the LUKS2 On-Disk Format Specification, section 2.1 (the binary header).
  */
@@ -413,11 +414,12 @@ static int cmd_crash_restore(char *argv[])
 	printf("# a restore killed at each of %d system calls: %d times the vault is the old or the "
 	       "new one, whole, and every kept state is there\n",
 	       points, good);
+	secret_free(o.key);
+	secret_free(o.vol.key);
+	secret_free(passphrase);
+	close(dir);
 	return points > 5 && good == points ? 0 : 1;
 }
-
-/* --------------------------------------------------------------------------------------------------
- */
 
 static const struct {
 	const char *name;
