@@ -241,6 +241,21 @@ void promises_free(struct promises *p)
 	free(p);
 }
 
+const char *promises_old(const struct promises *p, char kind, uint64_t before, unsigned *at,
+			 uint64_t *ret_seq)
+{
+	while (*at < p->n) {
+		unsigned i = (*at)++;
+
+		if (!p->list[i].withdrawn && p->list[i].name[0] == kind &&
+		    p->list[i].seq < before) {
+			*ret_seq = p->list[i].seq;
+			return p->list[i].name;
+		}
+	}
+	return NULL;
+}
+
 /* A file that is there and wrong, or not there, is lost; a vault that is shut says neither. */
 static bool is_lost(int r)
 {
