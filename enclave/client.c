@@ -202,35 +202,6 @@ int client_history(struct res_history *ret)
 	return call(REQ_HISTORY, -EBADF, RES_HISTORY, ret, sizeof(*ret), &done);
 }
 
-int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_done *ret)
-{
-	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
-	struct req_restore req = { .op = REQ_RESTORE };
-	int r;
-
-	*ret = (struct res_done){ 0 };
-	if (sock < 0)
-		return sock;
-	if (strlen(what) >= sizeof(req.what)) {
-		ret->why = WHY_NO_SUCH;
-		return -ENOENT;
-	}
-	strcpy(req.what, what);
-	r = ask(sock, &req, sizeof(req), -EBADF, RES_SEAL_TO, ret_seal, sizeof(*ret_seal), ret);
-	return r < 0 ? r : take_fd(&sock);
-}
-
-int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
-{
-	struct req_sealed req = { .op = REQ_RESTORE_SEALED, .len = len };
-
-	*ret = (struct res_done){ 0 };
-	if (len > sizeof(req.box))
-		return -EMSGSIZE;
-	memcpy(req.box, box, len);
-	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
-}
-
 /* A request that begins a conversation: the connection stays. */
 static int begin(const void *req, size_t size, struct res_seal_to *ret_seal, struct res_done *ret)
 {
@@ -251,9 +222,11 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *r
 	return begin(&req, sizeof(req), ret_seal, ret);
 }
 
-int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
+/* The sealed passphrase for either of the two; the answer is the verdict. */
+static int send_box(enum proto_op op, int sock, const uint8_t *box, uint32_t len,
+		    struct res_done *ret)
 {
-	struct req_sealed req = { .op = REQ_SEALED, .len = len };
+	struct req_sealed req = { .op = op, .len = len };
 
 	*ret = (struct res_done){ 0 };
 	if (len > sizeof(req.box))
@@ -268,6 +241,28 @@ int client_policy(int sock, int fd, struct res_done *ret)
 
 	*ret = (struct res_done){ 0 };
 	return ask(sock, &req, sizeof(req), fd, RES_DONE, NULL, 0, ret);
+}
+
+int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
+{
+	return send_box(REQ_SEALED, sock, box, len, ret);
+}
+
+int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_done *ret)
+{
+	struct req_restore req = { .op = REQ_RESTORE };
+
+	if (strlen(what) >= sizeof(req.what)) {
+		*ret = (struct res_done){ .why = WHY_NO_SUCH };
+		return -ENOENT;
+	}
+	strcpy(req.what, what);
+	return begin(&req, sizeof(req), ret_seal, ret);
+}
+
+int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
+{
+	return send_box(REQ_RESTORE_SEALED, sock, box, len, ret);
 }
 
 int client_keys(struct res_keys *ret, struct res_done *ret_done)

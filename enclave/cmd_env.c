@@ -115,7 +115,7 @@ const struct cmd cmd_env = {
 	.help = "print the declared secrets' paths as exports for a shell",
 	.details =
 		"  --file FILE  instead of " CONF_FILE_DEFAULT "\n"
-		"  --json       one array on one line\n"
+		"  --json       one array on one line: name, env, path, value, present of each\n"
 		"\n"
 		"Runs in a session. Prints paths, never contents, and is safe to evaluate whatever\n"
 		"a path holds. An entry whose file is missing is a comment, and a warning.\n"

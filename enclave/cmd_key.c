@@ -2,8 +2,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "enclave/base/log.h"
-#include "enclave/base/privs.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/keychange.h"
@@ -86,36 +84,13 @@ static int list(const struct keyargs *a)
 	return CMD_DONE;
 }
 
-static int change(struct keyargs *a)
-{
-	struct prompt p = { 0 };
-	int r = a->seal_fd < 0 ? keychange_prompt(a, &p) : 0;
-
-	if (r == 0)
-		r = keychange_run(a, &p);
-	if (r >= 0 && a->seal_fd < 0) {
-		log_info("%s: slot %d, saved",
-			 a->what == KEYARGS_REMOVE ? "the key is removed" : "there is one more key",
-			 r);
-		keyargs_finish(a, &p);
-	}
-	prompt_done(&p);
-	return r < 0 ? CMD_FAILED : CMD_DONE;
-}
-
 static int run(int argc, char *argv[])
 {
 	struct keyargs a;
-	char why[160];
 
-	if (keyargs_parse(argc, argv, &a, why, sizeof(why)) < 0) {
-		if (*why)
-			log_error("%s", why);
+	if (keychange_parse(argc, argv, &a) < 0)
 		return cmd_usage(&cmd_key);
-	}
-	if (privs_hide() < 0)
-		return CMD_FAILED;
-	return a.what == KEYARGS_LIST ? list(&a) : change(&a);
+	return a.what == KEYARGS_LIST ? list(&a) : keychange_main(&a);
 }
 
 const struct cmd cmd_key = {

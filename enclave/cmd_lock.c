@@ -158,7 +158,7 @@ const struct cmd cmd_lock = {
 	.help = "close the vault now, whatever is open, save it, and forget its key",
 	.details =
 		"  --json  one object: what was verified to be gone, how long each took, and who\n"
-		"          holds what could not go\n"
+		"          holds what could not go; enclave(1), JSON\n"
 		"\n"
 		"View and key are gone when it ends with 0. What a process of root holds (an open\n"
 		"file, a mount, the device) stays until it lets go, without a key: every access\n"

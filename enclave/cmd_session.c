@@ -17,8 +17,7 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_session = {
 	.name = "session",
-	.args = "[--user NAME] [--create] [--passphrase-fd N | --key-file F | --fido2 | --seal-fd N]\n"
-		"       [--] [COMMAND...]",
+	.args = "[OPTION...] [--] [COMMAND...]",
 	.help = "open a session, run a command or a login shell in it, and end with it",
 	.details = VISIT_HELP
 	"\n"

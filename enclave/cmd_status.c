@@ -95,9 +95,9 @@ const struct cmd cmd_status = {
 	.name = "status",
 	.args = "[--json]",
 	.help = "locked or unlocked, sessions, time to lock",
-	.details = "  --json  one object on one line\n"
+	.details = "  --json  one object on one line; enclave(1), JSON, says what is in it\n"
 		   "\n"
-		   "Example:  enclave status --json\n"
+		   "Example:  enclave status --json | jq -r .state\n"
 		   "\n"
 		   "Exit codes: 0 the keeper answered; 1 it did not; 2 usage.\n",
 	.run = run,

@@ -16,7 +16,7 @@
 #define COPY_BYTES (1 << 20)
 #define RANDOM_HEX 8
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------- */
 
 /* A generation as we write it; what follows it goes to @ret_end. */
 static bool parse_generation(const char *text, uint64_t *ret, const char **ret_end)
@@ -142,8 +142,7 @@ bool history_expired(const struct history_entry *e, size_t n, size_t at, unsigne
 	return counts(e, n, &e[at]) && newer >= keep;
 }
 
-/* --- looking ------------------------------------------------------------------------------------
- */
+/* --- looking --------------------------------------------------------------------------------- */
 
 /* A kept file whose footer says another generation than its name is not one that we named. */
 static void read_entry(int file, const struct stat *st, struct history_entry *e)
@@ -199,8 +198,7 @@ ssize_t history_list(int dir, const char *vault, struct history_entry *ret, size
 	return n;
 }
 
-/* --- keeping ------------------------------------------------------------------------------------
- */
+/* --- keeping --------------------------------------------------------------------------------- */
 
 static int name_for(const char *vault, enum history_kind kind, uint64_t generation, char *buf)
 {

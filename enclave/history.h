@@ -38,7 +38,7 @@ struct history_entry {
 	char name[HISTORY_NAME_MAX];
 };
 
-/* --- names: pure ------------------------------------------------------------------------------ */
+/* --- names: pure ----------------------------------------------------------------------------- */
 
 /*
  * history_parse - is @name one of @vault's files?
@@ -69,8 +69,7 @@ void history_sort(struct history_entry *e, size_t n);
  */
 bool history_expired(const struct history_entry *e, size_t n, size_t at, unsigned keep);
 
-/* --- the files ---------------------------------------------------------------------------------
- */
+/* --- the files ------------------------------------------------------------------------------- */
 
 /*
  * history_list - every file of @vault in @dir, sorted; regular files only

@@ -23,8 +23,7 @@ struct look {
 	struct holders *list;
 };
 
-/* --- one holder ----------------------------------------------------------------------------------
- */
+/* --- one holder ------------------------------------------------------------------------------ */
 
 static uint64_t mount_ns(pid_t pid)
 {
@@ -103,8 +102,7 @@ static bool is_listed(const struct look *l, pid_t pid)
 	return false;
 }
 
-/* --- a process -----------------------------------------------------------------------------------
- */
+/* --- a process ------------------------------------------------------------------------------- */
 
 /* Is what that link leads to a part of the volume? Nobody's file system is asked anything. */
 static bool is_part(const struct look *l, int proc, const char *link, enum proto_hold *ret_how)
@@ -245,7 +243,7 @@ static void look_at_processes(const struct look *l, enum depth depth)
 		closedir(dir);
 }
 
-/* --- devices on top --------------------------------------------------------------------------- */
+/* --- devices on top -------------------------------------------------------------------------- */
 
 static void look_at_stacked(const struct look *l, dev_t dev, dev_t but)
 {

@@ -29,8 +29,7 @@
 #define SEC	      (1000 * MS)
 #define IDLE_REPLY_NS (2 * SEC) /* a view that is silent for longer is stuck */
 
-/* --- sources -------------------------------------------------------------------------------------
- */
+/* --- sources --------------------------------------------------------------------------------- */
 
 int keeper_watch(struct keeper *k, struct source *s, int fd,
 		 void (*on)(struct keeper *, struct source *))
@@ -66,8 +65,7 @@ uint64_t keeper_left(const struct source *timer)
 	return (uint64_t)its.it_value.tv_sec * SEC + its.it_value.tv_nsec;
 }
 
-/* --- the lock's actions --------------------------------------------------------------------------
- */
+/* --- the lock's actions ---------------------------------------------------------------------- */
 
 static void forget(struct keeper *k)
 {
@@ -164,8 +162,7 @@ void keeper_event(struct keeper *k, enum lock_event event)
 			actions[i].run(k);
 }
 
-/* --- timers and signals
- * ---------------------------------------------------------------------------- */
+/* --- timers and signals ---------------------------------------------------------------------- */
 
 static void drain_timer(struct source *s)
 {
@@ -247,8 +244,7 @@ static void on_signal(struct keeper *k, struct source *s)
 	keeper_event(k, LE_LOCK);
 }
 
-/* --- start and end
- * --------------------------------------------------------------------------------- */
+/* --- start and end --------------------------------------------------------------------------- */
 
 static int add_timer(struct keeper *k, struct source *s, int clock,
 		     void (*on)(struct keeper *, struct source *))

@@ -10,8 +10,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 
-/* --- what this host has seen ---------------------------------------------------------------------
- */
+/* --- what this host has seen ----------------------------------------------------------------- */
 
 static void note(struct keeper *k)
 {
@@ -48,8 +47,7 @@ void atrest_saved(struct keeper *k, bool unchanged)
 		note(k);
 }
 
-/* --- two writers -------------------------------------------------------------------------------
- */
+/* --- two writers ----------------------------------------------------------------------------- */
 
 bool atrest_conflict(struct keeper *k)
 {
@@ -87,8 +85,7 @@ enum proto_why atrest_told(struct keeper *k, int err)
 	return WHY_CONFLICT;
 }
 
-/* --- the list
- * -------------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
@@ -117,8 +114,7 @@ void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd
 	conn_send(c, res, sizeof(*res));
 }
 
-/* --- restore ------------------------------------------------------------------------------------
- */
+/* --- restore --------------------------------------------------------------------------------- */
 
 bool atrest_is_restoring(const struct keeper *k)
 {
@@ -163,23 +159,18 @@ static void on_worker(struct keeper *k, struct source *s)
 	} m;
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), NULL, 0);
 
-	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING) {
-		struct res_seal_to to = { .op = RES_SEAL_TO };
-
-		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
-		c->state = CONN_RESTORE_PROMPT;
-		conn_send(c, &to, sizeof(to));
-	} else if (n == sizeof(m.res) && m.op == WORKER_RESULT && c->state == CONN_RESTORING) {
+	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING)
+		conn_prompt(k, c, &m.ask, false, CONN_RESTORE_PROMPT);
+	else if (n == sizeof(m.res) && m.op == WORKER_RESULT && c->state == CONN_RESTORING)
 		on_result(k, c, &m.res);
-	} else {
+	else
 		conn_answer(k, c, -EIO, WHY_KERNEL); /* it died */
-	}
 }
 
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	const struct req_restore *req = msg;
-	int sock = -EBADF, r;
+	int r;
 
 	if (refuse(k, c) || wait_refuses(k, c))
 		return;
@@ -188,15 +179,10 @@ void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd
 		conn_answer(k, c, -ENOENT, WHY_NO_SUCH);
 		return;
 	}
-	r = worker_start("unlock", &c->worker_pid, &sock);
-	if (r == 0)
-		r = keeper_watch(k, &c->worker, sock, on_worker);
-	if (r < 0) {
-		fd_close(&sock);
-		conn_answer(k, c, r, WHY_KERNEL);
-		return;
-	}
 	c->state = CONN_ASKING;
+	r = conn_start_worker(k, c, "unlock", on_worker);
+	if (r < 0)
+		conn_answer(k, c, r, WHY_KERNEL);
 }
 
 void atrest_on_sealed(struct keeper *k, struct conn *c, const void *msg, int fd)

@@ -76,6 +76,32 @@ void conn_expect_end(struct keeper *k, struct conn *c)
 	keeper_unwatch(k, &c->bound);
 }
 
+int conn_start_worker(struct keeper *k, struct conn *c, const char *kind,
+		      void (*on)(struct keeper *, struct source *))
+{
+	autoclose int sock = -EBADF;
+	int r = worker_start(kind, &c->worker_pid, &sock);
+
+	if (r == 0)
+		r = keeper_watch(k, &c->worker, sock, on);
+	if (r < 0)
+		return r;
+	take_fd(&sock);
+	conn_expect(k, c);
+	return 0;
+}
+
+void conn_prompt(struct keeper *k, struct conn *c, const struct worker_ask *ask, bool is_new,
+		 enum conn_state next)
+{
+	struct res_seal_to to = { .op = RES_SEAL_TO, .is_new = is_new };
+
+	memcpy(to.public_key, ask->public_key, sizeof(to.public_key));
+	c->state = next;
+	conn_expect_end(k, c);
+	conn_send(c, &to, sizeof(to));
+}
+
 void conn_send(struct conn *c, const void *msg, size_t size)
 {
 	/* A client that does not read must not hold up the keeper: it is hung up on. Not dropped
@@ -130,8 +156,7 @@ static void drop(struct keeper *k, struct conn *c)
 		open_or_lock(k);
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
@@ -370,8 +395,7 @@ int conns_listen(struct keeper *k)
 	return r;
 }
 
-/* --- answers that wait for the lock --------------------------------------------------------------
- */
+/* --- answers that wait for the lock ---------------------------------------------------------- */
 
 static enum proto_why why_not_saved(int err)
 {

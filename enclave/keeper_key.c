@@ -16,8 +16,7 @@ struct key_change {
 	int header; /* the changed one, or -EBADF */
 };
 
-/* --- the wait after a wrong passphrase ---------------------------------------------------------
- */
+/* --- the wait after a wrong passphrase ------------------------------------------------------- */
 
 unsigned wait_sec(const struct keeper *k, const struct conn *c)
 {
@@ -48,8 +47,7 @@ void wait_cut_off(struct keeper *k, const struct conn *c)
 		wait_verdict(k, c, -EPERM, WHY_WRONG_PASSPHRASE);
 }
 
-/* --- a change of the keys, step by step --------------------------------------------------------
- */
+/* --- a change of the keys, step by step ------------------------------------------------------ */
 
 void key_forget(struct conn *c)
 {
@@ -87,18 +85,11 @@ static int send_job(struct keeper *k, struct conn *c)
 
 static void on_asked(struct keeper *k, struct conn *c, const struct worker_ask *ask)
 {
-	struct res_seal_to to = { .op = RES_SEAL_TO };
-
-	if (is_list(c)) {
-		/* Nothing secret is in it, so it waits for nobody. */
-		if (send_job(k, c) < 0)
-			conn_answer(k, c, -EIO, WHY_KERNEL);
-		return;
-	}
-	memcpy(to.public_key, ask->public_key, sizeof(to.public_key));
-	c->state = CONN_KEY_PROMPT;
-	conn_expect_end(k, c);
-	conn_send(c, &to, sizeof(to));
+	/* Nothing secret is in a list, so it waits for nobody. */
+	if (!is_list(c))
+		conn_prompt(k, c, ask, false, CONN_KEY_PROMPT);
+	else if (send_job(k, c) < 0)
+		conn_answer(k, c, -EIO, WHY_KERNEL);
 }
 
 static void on_result(struct keeper *k, struct conn *c, const struct key_result *res, int *header)
@@ -144,23 +135,13 @@ static void on_worker(struct keeper *k, struct source *s)
 
 static int start(struct keeper *k, struct conn *c, const struct req_key *req)
 {
-	autoclose int sock = -EBADF;
-	int r;
-
 	c->key = calloc(1, sizeof(*c->key));
 	if (!c->key)
 		return -ENOMEM;
 	c->key->header = -EBADF;
 	c->key->job.req = *req;
-	r = worker_start("key", &c->worker_pid, &sock);
-	if (r == 0)
-		r = keeper_watch(k, &c->worker, sock, on_worker);
-	if (r < 0)
-		return r;
-	take_fd(&sock);
 	c->state = CONN_KEY_ASKING;
-	conn_expect(k, c);
-	return 0;
+	return conn_start_worker(k, c, "key", on_worker);
 }
 
 void key_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
@@ -255,7 +236,9 @@ static void cut_off(struct keeper *k, struct conn *c)
 void key_pump(struct keeper *k)
 {
 	FOR_CONNS (k, c) {
-		if (c->key && !is_list(c) && k->state != LS_UNLOCKED)
+		if (!c->key || is_list(c))
+			continue;
+		if (k->state != LS_UNLOCKED)
 			cut_off(k, c);
 		else if (c->state == CONN_KEY_READY && k->save.phase != SAVE_COPYING)
 			apply(k, c);

@@ -42,7 +42,7 @@ struct aside_result {
 	struct holders holders;	     /* ASIDE_LOOK */
 };
 
-/* --- aside ------------------------------------------------------------------------------------ */
+/* --- aside ----------------------------------------------------------------------------------- */
 
 static void do_thaw(const struct keeper *k, struct aside_result *res)
 {
@@ -189,8 +189,7 @@ static bool is_running(const struct aside *a)
 	return a->src.fd >= 0;
 }
 
-/* --- what is verified ----------------------------------------------------------------------------
- */
+/* --- what is verified ------------------------------------------------------------------------ */
 
 static bool view_is_gone(struct keeper *k)
 {
@@ -264,8 +263,7 @@ static bool look_at_all(struct keeper *k)
 	return all;
 }
 
-/* --- who holds it --------------------------------------------------------------------------------
- */
+/* --- who holds it ---------------------------------------------------------------------------- */
 
 static void add_mounts(struct keeper *k, struct holders *list)
 {
@@ -318,8 +316,7 @@ static bool holders_are_known(const struct keeper *k)
 		(sweep->result && sweep->result->mounts.n_left && is_gone(k, CHECK_MAPPING)));
 }
 
-/* --- the steps -----------------------------------------------------------------------------------
- */
+/* --- the steps ------------------------------------------------------------------------------- */
 
 static void end_check(struct keeper *k, enum lock_event event)
 {

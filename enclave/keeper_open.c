@@ -11,9 +11,8 @@
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 
-#define LINGER_NS                                                                       \
-	(15 * 1000000000ULL) /* the longest a slow machine takes to verify a passphrase \
-			      */
+/* The longest that a slow machine takes to verify a passphrase. */
+#define LINGER_NS (15 * 1000000000ULL)
 
 /* Is somebody about to become a session? A passphrase that is being verified counts: it was given
  * while the vault was open. */
@@ -41,11 +40,7 @@ bool open_or_lock(struct keeper *k)
 	return false;
 }
 
-/* --- the worker, the view, the session
- * ------------------------------------------------------------ */
-
-/* --- opening a session, step by step -----------------------------------------------------------
- */
+/* --- opening a session, step by step --------------------------------------------------------- */
 
 static void admit(struct keeper *k, struct conn *c)
 {
@@ -112,13 +107,7 @@ static void on_worker(struct keeper *k, struct source *s)
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), fds, 2);
 
 	if (n == sizeof(m.ask) && m.op == WORKER_ASK && c->state == CONN_ASKING) {
-		struct res_seal_to to = { .op = RES_SEAL_TO,
-					  .is_new = !vault_is_there(k) && k->image < 0 };
-
-		memcpy(to.public_key, m.ask.public_key, sizeof(to.public_key));
-		c->state = CONN_PROMPT;
-		conn_expect_end(k, c);
-		conn_send(c, &to, sizeof(to));
+		conn_prompt(k, c, &m.ask, !vault_is_there(k) && k->image < 0, CONN_PROMPT);
 		return;
 	}
 	if (n != sizeof(m.res) || m.op != WORKER_RESULT || c->state != CONN_WORKING)
@@ -259,8 +248,7 @@ void open_pump(struct keeper *k)
 	}
 }
 
-/* --- the passphrase ------------------------------------------------------------------------------
- */
+/* --- the passphrase -------------------------------------------------------------------------- */
 
 /* The kernel says which terminal it is, and whose shell leads it; the peer says nothing. */
 static int terminal_leader(pid_t pid, struct leader *ret)
@@ -306,7 +294,7 @@ static enum proto_why no_vault(const struct keeper *k, uint32_t flags)
 void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	const struct req_open *req = msg;
-	int sock = -EBADF, r;
+	int r;
 
 	/* Asked before anything exists: where it cannot be answered, nothing could be verified
 	 * gone. */
@@ -329,16 +317,10 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 		conn_answer(k, c, r, r == -ENOTTY ? WHY_NO_TERMINAL : WHY_NONE);
 		return;
 	}
-	r = worker_start("unlock", &c->worker_pid, &sock);
-	if (r == 0)
-		r = keeper_watch(k, &c->worker, sock, on_worker);
-	if (r < 0) {
-		fd_close(&sock);
-		conn_answer(k, c, r, WHY_KERNEL);
-		return;
-	}
 	c->state = CONN_ASKING;
-	conn_expect(k, c);
+	r = conn_start_worker(k, c, "unlock", on_worker);
+	if (r < 0)
+		conn_answer(k, c, r, WHY_KERNEL);
 }
 
 void open_go_on(struct keeper *k, struct conn *c, const void *msg, int fd)

@@ -8,7 +8,8 @@
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
  *	keeper_hollow.c	the key goes before the view does, so that the view can clear ext4's cache
- *	keeper_save.c	when and how the ciphertext goes to disk
+ *	keeper_save.c	when the ciphertext goes to disk, and who is told
+ *	keeper_saver.c	the talk with the process that writes it
  *	keeper_atrest.c	what this host has seen, the kept states, a second writer
  */
 #ifndef TAZ_ENCLAVE_KEEPER_PRIV_H
@@ -181,8 +182,8 @@ struct keeper {
 	pid_t view_pid;
 	struct source view_pidfd, view;
 	struct source hollow; /* the child that takes the key away while the view still lives */
-	int root; /* the decrypted root, between the worker's hand and the view's, otherwise -EBADF
-		   */
+	/* The decrypted root, between the worker's hand and the view's; otherwise -EBADF. */
+	int root;
 	struct mount_at mounts[KEEPER_MOUNTS];
 	int n_mounts, fuse_mount;
 	dev_t fuse_dev; /* of the view's file system, 0 when there was none */
@@ -191,8 +192,9 @@ struct keeper {
 	struct save save;
 
 	struct backoff backoff[2]; /* [0] root's, [1] the owner's */
-	unsigned
-		forget_history; /* after so many saves; 0: not. A change of the keys asked for it */
+	/* A change of the keys asked for it: after so many saves the kept states go; 0: they stay.
+	 */
+	unsigned forget_history;
 
 	struct conn conns[KEEPER_CONNS];
 	struct session sessions[KEEPER_SESSIONS];
@@ -243,6 +245,12 @@ void conn_drop_worker(struct keeper *k, struct conn *c);
  * killed: a stopped process or a disk that hangs must not make somebody wait for ever. */
 void conn_expect(struct keeper *k, struct conn *c);
 void conn_expect_end(struct keeper *k, struct conn *c);
+/* Its worker, which is expected to ask. Returns 0 or -errno; conn_answer() ends it either way. */
+int conn_start_worker(struct keeper *k, struct conn *c, const char *kind,
+		      void (*on)(struct keeper *, struct source *));
+/* It has asked: the client is told what to seal for, and a person may take any time. */
+void conn_prompt(struct keeper *k, struct conn *c, const struct worker_ask *ask, bool is_new,
+		 enum conn_state next);
 bool conn_is_entering(const struct conn *c);
 void conns_policy_set(struct keeper *k, int err); /* VIEW_POLICY_SET */
 bool vault_is_there(const struct keeper *k);	  /* the sealed file */
@@ -299,7 +307,7 @@ void leader_done(struct leader *leader);
 /* --- keeper_atrest.c */
 void atrest_opened(struct keeper *k, bool from_ram); /* k->origin is that of what was opened */
 void atrest_saved(struct keeper *k, bool unchanged); /* k->origin is that of what was saved */
-/* Somebody else has written the sealed file: from now on we save beside it. False: we do already.
+/* Somebody else has written the sealed file: from now on we save beside it. False: we did before.
  */
 bool atrest_conflict(struct keeper *k);
 /* Where a save goes, how many states stay, and whether there is nothing to keep before it */
@@ -326,9 +334,19 @@ bool save_is_behind(const struct keeper *k); /* RAM holds what the sealed file d
 void save_mark_dirty(struct keeper *k);
 void save_on_settle(struct keeper *k);
 void save_on_watch(struct keeper *k);
+void save_done(struct keeper *k, int err); /* it has ended; who waited for it is answered */
+bool save_begin_again(struct keeper *k);   /* with another saver; false: this is not the moment */
 /* From the view. */
 void save_quiesced(struct keeper *k, const struct view_quiesced *q);
 void save_resumed(struct keeper *k, uint64_t pause_us);
 void save_sync(struct keeper *k, const struct view_sync *sync);
+
+/* --- keeper_saver.c */
+#define SAVE_HANG_NS (10 * 1000000000ULL) /* a saver without a sign of life: its disk hangs */
+
+int saver_need(struct keeper *k); /* start it, unless there is one */
+int saver_ask(struct keeper *k, enum saver_op op, enum save_phase phase); /* of k->save.id */
+void saver_gone(struct keeper *k);	    /* it is dead, or is killed */
+void saver_lost(struct keeper *k, int err); /* gone, and with it the save, or begun again */
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * When and how the ciphertext goes to disk. The saver (saver.h) does the work, the view holds its
- * writers back for the one step that needs it, and this is who tells them:
+ * writers back for the one step that needs it, and this is who tells them (by keeper_saver.c):
  *
  *	NONE -> PREPARING   the saver brings its spare near, writers go on
  *	     -> QUIESCING   the view syncs, closes its gate, syncs what is left
@@ -13,31 +13,23 @@
  * After a lock nobody writes, so that save begins with COPYING. A lock gives up a save that has not
  * got as far as COMMITTING: the view is about to bring home what is left in caches.
  *
- * A disk that does not answer holds up nobody but those who wait for it: after HANG_NS without a
- * sign of life from the saver it is said so (log, status), and a lock that has come as far as
- *SAVING ends as not saved, with the ciphertext kept in RAM. Should the disk come back, the save
- *ends as it would have, and the lock is saved after all.
+ * A disk that does not answer holds up nobody but those who wait for it: after SAVE_HANG_NS without
+ * a sign of life from the saver it is said so (log, status), and a lock that has come as far as
+ * SAVING ends as not saved, with the ciphertext kept in RAM. Should the disk come back, the save
+ * ends as it would have, and the lock is saved after all.
  */
 #include "enclave/keeper_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
-#include "enclave/base/msg.h"
 #include "enclave/sealer.h"
 
-#define SEC	   1000000000ULL
-#define RETRY_NS   (10 * SEC) /* after a save that failed, while unlocked */
-#define QUIESCE_NS (10 * SEC) /* a view that cannot hold its writers for so long is stuck */
-#define HANG_NS	   (10 * SEC)
+#define SEC	 1000000000ULL
+#define RETRY_NS (10 * SEC) /* after a save that failed, while unlocked */
 
 static void next(struct keeper *k, int err);
 
@@ -47,8 +39,7 @@ static uint64_t settle_ns(const struct keeper *k)
 	return k->cfg->settle_sec ? k->cfg->settle_sec * SEC : 1;
 }
 
-/* With durability=lock only the very first save of a new vault, and those asked for, come before.
- */
+/* With durability=lock only a new vault's very first save comes before, and those asked for. */
 static bool saves_by_itself(const struct keeper *k)
 {
 	return k->cfg->durability != DURABILITY_LOCK || !k->origin.generation;
@@ -79,8 +70,7 @@ static void tell_view(struct keeper *k, uint64_t seq, int err)
 	view_send_msg(k, &msg, sizeof(msg));
 }
 
-/* --- the saver -----------------------------------------------------------------------------------
- */
+/* --- how one ends ---------------------------------------------------------------------------- */
 
 /* Its numbers begin anew with the next view: none of this one's may be answered there. */
 static void forget_view(struct keeper *k)
@@ -88,13 +78,6 @@ static void forget_view(struct keeper *k)
 	k->save.quiesces = 0;
 	k->save.for_view = false;
 	k->save.covers = k->save.wanted = 0;
-}
-
-static void saver_gone(struct keeper *k)
-{
-	keeper_unwatch(k, &k->save.saver);
-	if (k->save.pid > 0)
-		kill(k->save.pid, SIGKILL);
 }
 
 /* Its end is seen by the keeper's SIGCHLD. It removes its spare first; a stuck disk may stop it. */
@@ -109,7 +92,7 @@ void save_end(struct keeper *k)
 	k->save_err = 0;
 }
 
-static void done(struct keeper *k, int err)
+void save_done(struct keeper *k, int err)
 {
 	struct save *s = &k->save;
 
@@ -166,8 +149,7 @@ static void next(struct keeper *k, int err)
 		next_while_unlocked(k, err);
 }
 
-/* With another saver. False: this is not the moment. */
-static bool begin_again(struct keeper *k)
+bool save_begin_again(struct keeper *k)
 {
 	if (k->state != LS_UNLOCKED && k->state != LS_SAVING)
 		return false;
@@ -179,184 +161,25 @@ static bool begin_again(struct keeper *k)
 	return true;
 }
 
-static int ask(struct keeper *k, enum saver_op op, enum save_phase phase)
-{
-	struct saver_do req = { .op = op, .id = k->save.id };
-	int r = msg_send(k->save.saver.fd, &req, sizeof(req), NULL, 0);
-
-	if (r == 0)
-		k->save.phase = phase;
-	return r;
-}
-
-static void on_prepared(struct keeper *k, const struct saver_said *said)
-{
-	if (said->err < 0) {
-		done(k, said->err);
-		return;
-	}
-	k->save.phase = SAVE_QUIESCING;
-	k->save.quiesces++;
-	keeper_arm(&k->save.watch, QUIESCE_NS);
-	view_send(k, VIEW_QUIESCE);
-}
-
-static void on_copied(struct keeper *k, const struct saver_said *said)
-{
-	int r = said->err;
-
-	if (k->state == LS_UNLOCKED) {
-		view_send(k, VIEW_RESUME);
-		if (r == 0) {
-			k->save.phase = SAVE_PROVING;
-			return;
-		}
-	}
-	if (r == 0)
-		r = ask(k, SAVER_COMMIT, SAVE_COMMITTING);
-	if (r < 0)
-		done(k, r);
-}
-
-/* Somebody else has written the sealed file: it is left as it is, and this goes beside it. */
-static bool save_beside(struct keeper *k)
-{
-	if (!atrest_conflict(k))
-		return false;
-	saver_gone(k);
-	k->save.next_origin = (struct seal_origin){ 0 };
-	return begin_again(k);
-}
-
-static void on_done(struct keeper *k, const struct saver_said *said)
-{
-	/* After an error the next one may or may not be in place: the file that is there tells. */
-	if (said->err == 0) {
-		k->origin = said->origin;
-		k->save.next_origin = (struct seal_origin){ 0 };
-		atrest_saved(k, said->unchanged);
-		key_saved(k);
-	}
-	k->save.last = *said;
-	if (said->err == -ESTALE && save_beside(k))
-		return;
-	done(k, said->err);
-}
-
-static void on_sealed(struct keeper *k, const struct saver_said *said)
-{
-	k->save.next_origin = said->origin;
-}
-
-static void on_busy(struct keeper *k, const struct saver_said *said)
-{
-}
-
-static const struct {
-	uint32_t op;
-	enum save_phase phase;
-	void (*on)(struct keeper *k, const struct saver_said *said);
-} answers[] = {
-	{ SAVER_PREPARED, SAVE_PREPARING, on_prepared }, { SAVER_COPIED, SAVE_COPYING, on_copied },
-	{ SAVER_SEALED, SAVE_COMMITTING, on_sealed },	 { SAVER_DONE, SAVE_COMMITTING, on_done },
-	{ SAVER_BUSY, SAVE_PREPARING, on_busy },	 { SAVER_BUSY, SAVE_COPYING, on_busy },
-	{ SAVER_BUSY, SAVE_COMMITTING, on_busy },
-};
-
-/* The saver died: another one may do better. */
-static bool try_again(struct keeper *k)
-{
-	if (k->save.retried)
-		return false;
-	k->save.retried = true;
-	return begin_again(k);
-}
-
-/* It died, or was given up: so did the save. Its writers must not wait for ever. */
-static void on_saver_dead(struct keeper *k, int err)
-{
-	saver_gone(k);
-	/* Behind its VIEW_QUIESCE, if that is still on its way: opens what that will close. */
-	if ((k->save.phase == SAVE_QUIESCING || k->save.phase == SAVE_COPYING) &&
-	    k->state == LS_UNLOCKED)
-		view_send(k, VIEW_RESUME);
-	if (k->save.phase == SAVE_NONE || (err == -EIO && try_again(k)))
-		return;
-	done(k, err);
-}
-
-static void on_saver(struct keeper *k, struct source *s)
-{
-	struct saver_said said;
-	ssize_t n;
-
-	/* Who asked for a save too late for this one has written before: the view has said so. */
-	view_listen(k);
-	if (s->fd < 0)
-		return;
-	n = msg_recv(s->fd, &said, sizeof(said), NULL, 0);
-
-	if (n != sizeof(said)) {
-		on_saver_dead(k, -EIO);
-		return;
-	}
-	if (said.id != k->save.id)
-		return; /* of a save that was given up */
-	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
-		if (answers[i].op == said.op && answers[i].phase == k->save.phase) {
-			keeper_arm(&k->save.watch, HANG_NS);
-			answers[i].on(k, &said);
-			return;
-		}
-}
-
-static int start_saver(struct keeper *k)
-{
-	struct saver_start job = { .op = SAVER_START };
-	int fds[] = { k->vault_dir, k->keybox_fd, k->image };
-	autoclose int sock = -EBADF;
-	int r;
-
-	if (k->save.saver.fd >= 0)
-		return 0;
-	job.origin[0] = k->origin;
-	job.origin[1] = k->save.next_origin;
-	r = worker_start("save", &k->save.pid, &sock);
-	if (r < 0)
-		return r;
-	atrest_save_as(k, job.name, &job.keep, &job.kept);
-	r = msg_send(sock, &job, sizeof(job), fds, 3);
-	/* A saver that does not read must not hold up the keeper. */
-	if (r == 0 && fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
-		r = -errno;
-	if (r == 0)
-		r = keeper_watch(k, &k->save.saver, sock, on_saver);
-	if (r < 0)
-		return r;
-	take_fd(&sock);
-	return 0;
-}
-
-/* --- saves ---------------------------------------------------------------------------------------
- */
+/* --- how one begins -------------------------------------------------------------------------- */
 
 static int begin(struct keeper *k, enum saver_op op, enum save_phase phase)
 {
-	int r = start_saver(k);
+	int r = saver_need(k);
 
 	k->save.id++;
 	k->save.covers = 0;
 	k->save.for_view = false;
 	k->save.started_ns = io_boottime_ns();
 	keeper_arm(&k->settle_timer, 0);
-	keeper_arm(&k->save.watch, HANG_NS);
+	keeper_arm(&k->save.watch, SAVE_HANG_NS);
 	if (r == 0)
-		r = ask(k, op, phase);
+		r = saver_ask(k, op, phase);
 	if (r != -EPIPE)
 		return r;
 	saver_gone(k); /* it has died meanwhile */
-	r = start_saver(k);
-	return r < 0 ? r : ask(k, op, phase);
+	r = saver_need(k);
+	return r < 0 ? r : saver_ask(k, op, phase);
 }
 
 int save_request(struct keeper *k)
@@ -369,7 +192,7 @@ int save_request(struct keeper *k)
 		return 0;
 	r = begin(k, SAVER_PREPARE, SAVE_PREPARING);
 	if (r < 0) {
-		/* Not done(): the caller may be what it would call. */
+		/* Not save_done(): the caller may be what it would call. */
 		log_err(r, "start a save");
 		saver_gone(k);
 		keeper_arm(&k->save.watch, 0);
@@ -396,11 +219,11 @@ void save_quiesced(struct keeper *k, const struct view_quiesced *q)
 	if (k->save.wanted <= q->covers)
 		k->save.wanted = 0;
 	if (r == 0)
-		r = ask(k, SAVER_COPY, SAVE_COPYING);
-	keeper_arm(&k->save.watch, HANG_NS);
+		r = saver_ask(k, SAVER_COPY, SAVE_COPYING);
+	keeper_arm(&k->save.watch, SAVE_HANG_NS);
 	if (r < 0) {
 		view_send(k, VIEW_RESUME);
-		done(k, r);
+		save_done(k, r);
 	}
 }
 
@@ -411,9 +234,9 @@ void save_resumed(struct keeper *k, uint64_t pause_us)
 	k->save.pause_us = pause_us;
 	if (k->save.phase != SAVE_PROVING)
 		return;
-	r = ask(k, SAVER_COMMIT, SAVE_COMMITTING);
+	r = saver_ask(k, SAVER_COMMIT, SAVE_COMMITTING);
 	if (r < 0)
-		done(k, r);
+		save_done(k, r);
 }
 
 void save_sync(struct keeper *k, const struct view_sync *sync)
@@ -440,8 +263,8 @@ void save_at_lock(struct keeper *k)
 {
 	int r;
 
-	if (k->save.phase != SAVE_NONE) { /* done() comes back here */
-		keeper_arm(&k->save.watch, HANG_NS);
+	if (k->save.phase != SAVE_NONE) { /* save_done() comes back here */
+		keeper_arm(&k->save.watch, SAVE_HANG_NS);
 		return;
 	}
 	k->report.save_us = 0;
@@ -452,7 +275,7 @@ void save_at_lock(struct keeper *k)
 	k->dirty = false;
 	r = begin(k, SAVER_COPY, SAVE_COPYING);
 	if (r < 0)
-		done(k, r);
+		save_done(k, r);
 }
 
 void save_abort(struct keeper *k)
@@ -487,10 +310,10 @@ void save_on_watch(struct keeper *k)
 	}
 	if (!k->save.hangs)
 		log_warn("the disk at %s has not answered for %llu s: changes are not saved yet",
-			 k->cfg->vault, HANG_NS / SEC);
+			 k->cfg->vault, SAVE_HANG_NS / SEC);
 	k->save.hangs = true;
 	if (k->state == LS_UNLOCKED && k->save.phase == SAVE_COPYING) {
-		on_saver_dead(k, -ETIMEDOUT); /* writers are held back: they go on */
+		saver_lost(k, -ETIMEDOUT); /* writers are held back: they go on */
 	} else if (k->state == LS_UNLOCKED) {
 		view_send(k, VIEW_SYNC_HANGS);
 	} else if (k->state == LS_SAVING) {

@@ -270,8 +270,7 @@ void view_forget(struct keeper *k)
 	k->idle_asked = false;
 }
 
-/* --- its mounts --------------------------------------------------------------------------------
- */
+/* --- its mounts ------------------------------------------------------------------------------ */
 
 static int attach(struct keeper *k, int target)
 {
@@ -345,8 +344,7 @@ bool view_mounts_gone(struct keeper *k)
 	return true;
 }
 
-/* --- sessions ----------------------------------------------------------------------------------
- */
+/* --- sessions -------------------------------------------------------------------------------- */
 
 int leader_of(pid_t pid, struct leader *ret)
 {

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "enclave/base/cmd.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
+#include "enclave/base/privs.h"
 #include "enclave/client.h"
 #include "enclave/opening.h"
 
@@ -121,14 +123,18 @@ static int change(struct change *c, struct res_done *ret)
 	return r;
 }
 
-int keychange_prompt(struct keyargs *a, struct prompt *p)
+/* As keyargs_prompt(), with the vault's FIDO2 keys. A relay has both keys already. */
+static int get_keys(struct keyargs *a, struct prompt *p)
 {
+	if (a->seal_fd >= 0)
+		return 0;
 	if (a->with_fido2)
 		a->n_tokens = opening_tokens(a->tokens, KEYARGS_TOKENS);
 	return keyargs_prompt(a, p);
 }
 
-int keychange_run(const struct keyargs *a, struct prompt *p)
+/* Returns the slot that was made or removed, or -errno. */
+static int run(const struct keyargs *a, struct prompt *p)
 {
 	struct change c = { .opening = { .seal_fd = a->seal_fd,
 					 .passphrase_fd = -1,
@@ -151,4 +157,35 @@ int keychange_run(const struct keyargs *a, struct prompt *p)
 	}
 	opening_tell(&c.opening, r, &res, false, c.what);
 	return r < 0 ? r : res.slot;
+}
+
+int keychange_parse(int argc, char *argv[], struct keyargs *ret)
+{
+	char why[160];
+	int r = keyargs_parse(argc, argv, ret, why, sizeof(why));
+
+	if (r < 0 && *why)
+		log_error("%s", why);
+	return r;
+}
+
+int keychange_main(struct keyargs *a)
+{
+	struct prompt p = { 0 };
+	int r = privs_hide();
+
+	if (r == 0)
+		r = get_keys(a, &p);
+	if (r == 0)
+		r = run(a, &p);
+	if (r >= 0 && a->seal_fd < 0) {
+		log_info("%s (slot %d) and saved",
+			 a->what == KEYARGS_PASSWD   ? "the passphrase is changed"
+			 : a->what == KEYARGS_REMOVE ? "the key is removed"
+						     : "one more key is made",
+			 r);
+		keyargs_finish(a, &p);
+	}
+	prompt_done(&p);
+	return r < 0 ? CMD_FAILED : CMD_DONE;
 }

@@ -7,16 +7,15 @@
 
 #include "enclave/base/keyargs.h"
 
-/* keychange_prompt - keyargs_prompt() with the vault's FIDO2 keys, as the keeper lists them */
-int keychange_prompt(struct keyargs *a, struct prompt *p);
+/* keychange_parse - keyargs_parse(), saying what is wrong. Returns 0 or -EINVAL. */
+int keychange_parse(int argc, char *argv[], struct keyargs *ret);
 
 /*
- * keychange_run - do what was asked for, and wait until it is on disk
- * @p: of keyargs_prompt(); borrowed. With @a->seal_fd the relay has the keys, and @p is not used
- * Opens a session of its own, which is ended again: the last one out locks. Says what went wrong.
- * Returns the slot that was made or removed, or -errno: then nothing was changed, unless it says
- * that the change could not be saved.
+ * keychange_main - do what was asked for (everything but KEYARGS_LIST), and wait until it is on
+ * disk Opens a session of its own, which is ended again: the last one out locks. Says how it went.
+ * Returns an exit code. After CMD_FAILED nothing was changed, unless it says that the change could
+ * not be saved.
  */
-int keychange_run(const struct keyargs *a, struct prompt *p);
+int keychange_main(struct keyargs *a);
 
 #endif

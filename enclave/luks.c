@@ -294,7 +294,7 @@ static int check_json(struct crypt_device *cd)
 						       .min_kib = KDF_MIN_KIB,
 						       .max_kib = KDF_MAX_KIB,
 						       .min_passes = KDF_MIN_PASSES };
-	const char *json, *what;
+	const char *json, *what = NULL;
 	int r = crypt_dump_json(cd, &json, 0);
 
 	if (r == 0)
@@ -351,7 +351,7 @@ int luks_open(int image, const struct secret *passphrase, struct luks_volume *re
 	return 0;
 }
 
-/* --- keys ---------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 static int list(struct crypt_device *cd, struct luks_key keys[LUKS_KEYS_MAX])
 {

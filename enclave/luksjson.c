@@ -16,8 +16,7 @@
 #define DIGEST_MAX    50000000 /* some seconds */
 #define KEYSLOTS_MAX  32
 
-/* --- the values --------------------------------------------------------------------------------
- */
+/* --- the values ------------------------------------------------------------------------------ */
 
 static struct json_object *get(struct json_object *o, const char *key, enum json_type type)
 {
@@ -65,8 +64,7 @@ static bool is_between(struct json_object *o, const char *key, uint64_t min, uin
 	return n >= 0 && (uint64_t)n >= min && (uint64_t)n <= max;
 }
 
-/* --- the parts -----------------------------------------------------------------------------------
- */
+/* --- the parts ------------------------------------------------------------------------------- */
 
 static const char *check_kdf(struct json_object *kdf, const struct luksjson_limits *limits)
 {

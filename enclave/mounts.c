@@ -43,8 +43,7 @@ struct walk {
 	size_t n, room;
 };
 
-/* --- our own namespace -------------------------------------------------------------------------
- */
+/* --- our own namespace ----------------------------------------------------------------------- */
 
 static struct libmnt_table *own_mounts(void)
 {
@@ -78,8 +77,7 @@ void mounts_detach_stale(const char *path)
 	mnt_unref_table(table);
 }
 
-/* --- which namespaces there are ------------------------------------------------------------------
- */
+/* --- which namespaces there are -------------------------------------------------------------- */
 
 static bool is_known(const struct walk *w, uint64_t ino)
 {
@@ -202,8 +200,7 @@ static void forget_namespaces(struct walk *w)
 	w->n = w->room = 0;
 }
 
-/* --- in one of them -----------------------------------------------------------------------------
- */
+/* --- in one of them -------------------------------------------------------------------------- */
 
 /* From the root of /proc: paths below are relative, whatever is mounted there. Our own needs no
  * right to be entered, unless we come from another. */

@@ -14,6 +14,7 @@
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/size.h"
 #include "enclave/client.h"
 
 #define ATTEMPTS 3
@@ -71,6 +72,18 @@ void opening_say_conflict(const char *what)
 		"as %s. 'enclave history' shows both; 'enclave restore %s' makes this one current, "
 		"and keeps the other",
 		what, s.conflict, s.conflict);
+}
+
+int opening_parse_fd(const char *option, const char *text, int *ret)
+{
+	long long fd;
+
+	if (num_parse(text, 0, 1023, &fd) < 0) {
+		log_error("--%s takes a descriptor's number, not '%s'", option, text);
+		return -EINVAL;
+	}
+	*ret = fd;
+	return 0;
 }
 
 int opening_exit_code(int err)
@@ -137,7 +150,8 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 	struct res_seal_to to;
 	struct seal_ask ask = { .attempt = number };
 	struct seal_box box;
-	autoclose int sock = client_open(o->flags, &to, ret);
+	autoclose int sock =
+		o->restore ? client_restore(o->restore, &to, ret) : client_open(o->flags, &to, ret);
 	int r, given_up;
 
 	if (sock < 0)
@@ -145,7 +159,8 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 	ask.what = to.is_new ? SEAL_CREATE : SEAL_OPEN;
 	memcpy(ask.public_key, to.public_key, sizeof(ask.public_key));
 	given_up = opening_box(o, prompt, &ask, &box);
-	r = client_sealed(sock, box.box, box.len, ret);
+	r = o->restore ? client_restore_sealed(sock, box.box, box.len, ret)
+		       : client_sealed(sock, box.box, box.len, ret);
 	if (given_up < 0) {
 		*ret = (struct res_done){ 0 };
 		return given_up;
@@ -179,6 +194,11 @@ static int ask_fido2(struct secret **ret)
 	return r;
 }
 
+static const char *name_of(const struct opening *o)
+{
+	return o->restore ? "restore" : "unlock";
+}
+
 /* What was given once is not to be asked for. */
 static int fill_prompt(const struct opening *o, struct prompt *prompt)
 {
@@ -195,11 +215,11 @@ static int fill_prompt(const struct opening *o, struct prompt *prompt)
 	if (r < 0 && o->passphrase_fd < 0)
 		log_error("%s: %s", o->key_file, keyfile_why(r));
 	else if (r < 0)
-		opening_say(r, WHY_NONE, "unlock");
+		opening_say(r, WHY_NONE, name_of(o));
 	return r;
 }
 
-void opening_wait(const struct opening *o, unsigned sec)
+static void wait_for(const struct opening *o, unsigned sec)
 {
 	/* A relay was told, and shows it to the person. */
 	if (o->seal_fd >= 0)
@@ -219,14 +239,16 @@ static int try(const struct opening *o, struct prompt *prompt)
 		bool more;
 
 		r = attempt(o, prompt, number, &no);
+		if (o->ret)
+			*o->ret = no;
 		if (r == 0 && o->goes_on)
 			return 0;
 		more = asks && ((no.why == WHY_WRONG_PASSPHRASE && number++ < ATTEMPTS) ||
 				(no.why == WHY_WAIT && waits++ < WAITS));
-		opening_tell(o, r, &no, more, "unlock");
+		opening_tell(o, r, &no, more, name_of(o));
 		if (!more)
 			return r;
-		opening_wait(o, no.wait_sec);
+		wait_for(o, no.wait_sec);
 	}
 }
 

@@ -21,18 +21,25 @@ struct opening {
 	bool fido2;	      /* a FIDO2 token that is plugged in here (base/fido2.h) */
 	/* otherwise the terminal; three attempts there and with a relay */
 	uint32_t flags;	       /* enum req_open_flags */
+	const char *restore;   /* instead of a session: a kept state becomes the current one */
 	struct prompt *prompt; /* borrowed: already has what is needed; NULL: one of our own */
 	bool goes_on;	       /* a relay is not told of success: it is asked for more */
 	int *ret_sock; /* gets the connection on which it was opened, for client_policy(); NULL: not
 			  wanted */
+	struct res_done *ret;  /* the keeper's last answer is kept there, or NULL */
 };
 
 /*
- * opening_run - open a session whose leader is this process, or its terminal's (OPEN_TERMINAL)
+ * opening_run - open a session whose leader is this process, or its terminal's (OPEN_TERMINAL), or
+ * restore a state
  * After a wrong passphrase a person waits with a countdown; who cannot be asked gets the error.
- * Says by itself what went wrong. Returns 0 when the session is open, or -errno.
+ * Says by itself what went wrong. Returns 0 when the session is open, or the state is the current
+ * one, or -errno.
  */
 int opening_run(const struct opening *o);
+
+/* opening_parse_fd - the value of --@option. Returns 0, or -EINVAL after saying what it takes. */
+int opening_parse_fd(const char *option, const char *text, int *ret);
 
 /* opening_tokens - the vault's FIDO2 keys. Returns how many, 0 when the keeper does not say. */
 int opening_tokens(struct keytoken *ret, size_t max);
@@ -44,9 +51,6 @@ int opening_box(const struct opening *o, struct prompt *prompt, const struct sea
 /* opening_tell - say how it went: to the relay when there is one, otherwise here (only errors) */
 void opening_tell(const struct opening *o, int err, const struct res_done *no, bool more,
 		  const char *what);
-
-/* opening_wait - before the next attempt: a person is shown a countdown, here or by the relay */
-void opening_wait(const struct opening *o, unsigned sec);
 
 /*
  * opening_show - show the view at ~/secrets of the owner, @dir. Says what went wrong.

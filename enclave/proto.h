@@ -16,7 +16,7 @@
 #define PROTO_DIR    "/run/taz"
 #define PROTO_SOCKET PROTO_DIR "/enclave.sock"
 
-/* --- the control socket: clients and the keeper ------------------------------------------- */
+/* --- the control socket: clients and the keeper ---------------------------------------------- */
 
 enum proto_op {
 	REQ_STATUS = 1,	    /* answer: struct res_status */
@@ -246,7 +246,7 @@ struct res_lock { /* also RES_LOCK_TRYING */
 	struct proto_holder held[PROTO_HOLDERS];
 };
 
-/* --- the view's channel: the keeper and its tazfs ------------------------------------------ */
+/* --- the view's channel: the keeper and its tazfs -------------------------------------------- */
 
 /* The view starts as "tazfs view ..." with these descriptors and nothing else. */
 enum view_fd {

@@ -134,8 +134,7 @@ void seal_mac(struct seal_footer *footer, const uint8_t key[SEAL_KEY_BYTES], uin
 	close_footer(footer, key);
 }
 
-/* --- walking an image: each chunk that is not all zero, in order -------------------------------
- */
+/* --- walking an image: each chunk that is not all zero, in order ----------------------------- */
 
 struct walk {
 	int (*chunk)(void *arg, uint64_t index, const uint8_t *data, size_t size);

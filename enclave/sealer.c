@@ -15,8 +15,7 @@
 
 #define PROGRESS_CHUNKS 4096
 
-/* --- comparing with the image --------------------------------------------------------------------
- */
+/* --- comparing with the image ---------------------------------------------------------------- */
 
 /*
  * Where a chunk lies in one extent of data it is compared where it is. A chunk with a hole in it is
@@ -104,8 +103,7 @@ static int take_aside(struct sealer *s, uint64_t index, const uint8_t *data)
 	return 0;
 }
 
-/* --- the three steps -----------------------------------------------------------------------------
- */
+/* --- the three steps ------------------------------------------------------------------------- */
 
 int sealer_prepare(struct sealer *s)
 {
@@ -302,8 +300,7 @@ int sealer_commit(struct sealer *s, struct seal_origin *ret, struct sealer_cost 
 	return r;
 }
 
-/* --- its life ------------------------------------------------------------------------------------
- */
+/* --- its life -------------------------------------------------------------------------------- */
 
 int sealer_new(int dir, const char *name, int image, const uint8_t *key,
 	       const struct seal_origin origin[2], const struct sealer_told *told,

@@ -17,8 +17,7 @@
 	(32UL << 20) /* the disk is made to take what was written in such pieces, so \
 		      * that one that hangs is told from one that is slow */
 
-/* --- one side ----------------------------------------------------------------------------------
- */
+/* --- one side -------------------------------------------------------------------------------- */
 
 const struct side side_none = { .fd = -EBADF };
 
@@ -110,8 +109,7 @@ bool side_has(const struct sealer *s, const struct side *side, uint64_t index, c
 	return there && !memcmp(data, there, sealer_chunk_size(s, index));
 }
 
-/* --- writing a chunk into the spare --------------------------------------------------------------
- */
+/* --- writing a chunk into the spare ---------------------------------------------------------- */
 
 void sealer_progress(const struct sealer *s)
 {
@@ -194,8 +192,7 @@ int spare_put(struct sealer *s, uint64_t index, const uint8_t *data)
 	return r;
 }
 
-/* --- the spare -----------------------------------------------------------------------------------
- */
+/* --- the spare ------------------------------------------------------------------------------- */
 
 static int make_spare(struct sealer *s)
 {
@@ -261,8 +258,7 @@ int spare_wrote(struct sealer *s, int r)
 	return r;
 }
 
-/* --- what the dead have left -------------------------------------------------------------------
- */
+/* --- what the dead have left ----------------------------------------------------------------- */
 
 /* .NAME.<16 digits>.new, also of what lies beside it (.NAME.conflict-...) */
 static bool is_spare_of(const char *entry, const char *name)

@@ -51,7 +51,7 @@ struct sealer {
 	struct sealer_cost cost;
 };
 
-/* --- sealer_file.c */
+/* --- sealer_file.c --------------------------------------------------------------------------- */
 extern const struct side side_none;
 
 void *side_map_memory(size_t size); /* zeros, or NULL */

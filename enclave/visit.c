@@ -7,21 +7,8 @@
 #include "enclave/base/cmd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/privs.h"
-#include "enclave/base/size.h"
 #include "enclave/bridge.h"
 #include "enclave/client.h"
-
-static int parse_fd(const char *text, int *ret)
-{
-	long long fd;
-
-	if (num_parse(text, 0, 1023, &fd) < 0) {
-		log_error("'%s' is not a descriptor's number", text);
-		return -EINVAL;
-	}
-	*ret = fd;
-	return 0;
-}
 
 int visit_option(struct visit *v, int letter, const char *arg)
 {
@@ -33,7 +20,7 @@ int visit_option(struct visit *v, int letter, const char *arg)
 		v->opening.flags |= OPEN_ACCEPT_ROLLBACK;
 		return 0;
 	case 'p':
-		return parse_fd(arg, &v->opening.passphrase_fd);
+		return opening_parse_fd("passphrase-fd", arg, &v->opening.passphrase_fd);
 	case 'k':
 		v->opening.key_file = arg;
 		return 0;
@@ -41,7 +28,7 @@ int visit_option(struct visit *v, int letter, const char *arg)
 		v->opening.fido2 = true;
 		return 0;
 	case 's':
-		return parse_fd(arg, &v->opening.seal_fd);
+		return opening_parse_fd("seal-fd", arg, &v->opening.seal_fd);
 	case 'u':
 		v->user = arg;
 		return 0;
@@ -100,16 +87,24 @@ static int stay(const struct visit *v, const struct session_user *user, char *co
 	return leave(session_run(user, argv, prepare, (void *)v));
 }
 
+bool visit_can_ask(const struct visit *v)
+{
+	const struct opening *o = &v->opening;
+
+	if (o->seal_fd >= 0 || o->passphrase_fd >= 0 || o->key_file || o->fido2 ||
+	    isatty(STDIN_FILENO))
+		return true;
+	log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
+	return false;
+}
+
 int visit_run(const struct visit *v, char *const argv[])
 {
 	struct session_user user;
 	int r;
 
-	if (v->opening.seal_fd < 0 && v->opening.passphrase_fd < 0 && !v->opening.key_file &&
-	    !v->opening.fido2 && !isatty(STDIN_FILENO)) {
-		log_error("there is no terminal to ask on; use --passphrase-fd N or --key-file F");
+	if (!visit_can_ask(v))
 		return CMD_FAILED;
-	}
 	r = session_find_user(v->user, &user);
 	if (r < 0) {
 		log_err(r, "find the user %s", v->user ? v->user : "");

@@ -1,5 +1,6 @@
 /*
- * visit - a session from the passphrase to the exit code: what "session" and "run" share
+ * visit - a session from the passphrase to the exit code: what "session" and "run" share, and the
+ * options of "unlock"
  *
  * The order is the point: what can be wrong is found before a passphrase is asked for, nothing runs
  * unless the vault is open, and the last one out waits until it is locked and saved.
@@ -8,6 +9,7 @@
 #define TAZ_ENCLAVE_VISIT_H
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "enclave/opening.h"
@@ -28,28 +30,36 @@ struct visit {
 		.opening = { .seal_fd = -1, .passphrase_fd = -1 }, \
 	}
 
-/* What both commands take, for getopt_long(3): visit_option() gets its letters. */
-#define VISIT_OPTIONS                                                                              \
-	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' },       \
-		{ "passphrase-fd", required_argument, NULL, 'p' },                                 \
-		{ "key-file", required_argument, NULL, 'k' }, { "fido2", no_argument, NULL, 'f' }, \
-		{ "seal-fd", required_argument, NULL, 's' },                                       \
-	{                                                                                          \
-		"user", required_argument, NULL, 'u'                                               \
+/* What opens a vault, in "unlock" too, for getopt_long(3): visit_option() gets its letters. */
+#define VISIT_OPEN_OPTIONS                                                                   \
+	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' }, \
+		{ "passphrase-fd", required_argument, NULL, 'p' },                           \
+		{ "key-file", required_argument, NULL, 'k' },                                \
+	{                                                                                    \
+		"fido2", no_argument, NULL, 'f'                                              \
 	}
-
-#define VISIT_HELP                                                                        \
-	"  --user NAME        whose session; needed when called as root\n"                \
+#define VISIT_OPEN_HELP                                                                   \
 	"  --create           make a new vault when there is none\n"                      \
 	"  --accept-rollback  open it although this host has seen a newer state\n"        \
 	"  --passphrase-fd N  read the passphrase from descriptor N to its end\n"         \
 	"  --key-file F       open it with a key file ('enclave key add --key-file F')\n" \
-	"  --fido2            open it with a FIDO2 token that is plugged in here\n"       \
+	"  --fido2            open it with a FIDO2 token that is plugged in here\n"
+
+#define VISIT_OPTIONS                                                    \
+	VISIT_OPEN_OPTIONS, { "seal-fd", required_argument, NULL, 's' }, \
+	{                                                                \
+		"user", required_argument, NULL, 'u'                     \
+	}
+#define VISIT_HELP                                                                         \
+	"  --user NAME        whose session; needed when called as root\n" VISIT_OPEN_HELP \
 	"  --seal-fd N        a relay that asks elsewhere and sends a sealed box\n"
 
 /* visit_option - take one of VISIT_OPTIONS. Returns 0, or -EINVAL (said) when it is none or wrong.
  */
 int visit_option(struct visit *v, int letter, const char *arg);
+
+/* visit_can_ask - has it a key, or a terminal to ask for one on? Says so when it has neither. */
+bool visit_can_ask(const struct visit *v);
 
 /*
  * visit_run - open, run, leave; says by itself what went wrong

@@ -115,12 +115,15 @@ static int do_open(struct work *w, int *ret_fds)
 {
 	struct stack_owner owner = { .uid = w->job.uid, .gid = w->job.gid };
 	struct keybox *box = keybox_map(w->fds[1]);
-	bool kept =
-		w->fds[2] >= 0; /* an image that only RAM has: its key must outlive our errors */
+	/* An image that only RAM has: its key must outlive our errors. */
+	bool kept = w->fds[2] >= 0;
 	dev_t loop = 0;
 	struct stat st;
-	int r = box ? get_image(w, box, &ret_fds[0]) : -errno;
+	int r;
 
+	if (!box)
+		return log_err(-errno, "map the seal key's page");
+	r = get_image(w, box, &ret_fds[0]);
 	if (r == 0) {
 		ret_fds[1] = stack_up(ret_fds[0], &w->vol, w->job.dm_name,
 				      w->res.created ? &owner : NULL, &box->loop);
@@ -128,7 +131,7 @@ static int do_open(struct work *w, int *ret_fds)
 		if (ret_fds[1] < 0)
 			r = because(w, ret_fds[1], WHY_KERNEL);
 	}
-	if (r < 0 && box && !kept)
+	if (r < 0 && !kept)
 		keybox_wipe(box);
 	keybox_unmap(box);
 	w->res.loop_dev = loop;

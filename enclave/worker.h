@@ -64,13 +64,13 @@ struct worker_result { /* OPEN comes with [image, decrypted root] */
 
 /*
  * worker_start - start a worker as a child
- * @kind: "unlock" or "save"
+ * @kind: "unlock", "key" or "save"
  * @ret_sock: our end, owned by the caller
  * Returns 0 or -errno.
  */
 int worker_start(const char *kind, pid_t *ret_pid, int *ret_sock);
 
-/* worker_main - what "enclave worker KIND" runs. Returns an exit code. */
+/* worker_main - what "enclave worker KIND" runs, for "unlock" and "save". Returns an exit code. */
 int worker_main(const char *kind);
 
 #endif

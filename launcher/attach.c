@@ -40,7 +40,7 @@ struct state {
 	struct sink out, err;
 };
 
-/* --- the passphrase ------------------------------------------------------------------------ */
+/* --- the passphrase -------------------------------------------------------------------------- */
 
 /* A mismatch of two is the person's slip, not an answer: it may be typed again, twice. */
 static int answer(struct state *st, const struct seal_ask *ask, struct seal_box *box)
@@ -96,7 +96,7 @@ static int on_verdict(struct state *st, const struct frame *f)
 	return 0;
 }
 
-/* --- the program runs ---------------------------------------------------------------------- */
+/* --- the program runs ------------------------------------------------------------------------ */
 
 static int send_size(struct state *st)
 {

@@ -90,7 +90,7 @@ static int open_terminal(const struct child_spec *spec, struct ends *e)
 	return give_terminal(slave, spec->tty_user);
 }
 
-/* --- in the child -------------------------------------------------------------------------- */
+/* --- in the child ---------------------------------------------------------------------------- */
 
 static void default_signals(void)
 {
@@ -167,7 +167,7 @@ _Noreturn static void child_main(const struct child_spec *spec, const struct end
 	_exit(127);
 }
 
-/* --- in the parent ------------------------------------------------------------------------- */
+/* --- in the parent --------------------------------------------------------------------------- */
 
 /* The report pipe closes by itself when exec works; otherwise it holds why not. */
 static int wait_exec(int report)

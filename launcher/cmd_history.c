@@ -25,12 +25,14 @@ const struct cmd cmd_history = {
 	.name = "history",
 	.args = "[--json] [OPTION...]",
 	.help = "the states of the vault that are kept: generation, when saved, size",
-	.details = "  --json               one object: vault, entries (name, kind, generation,\n"
-		   "                       saved_at, disk_bytes, whole)\n" OPTS_HELP_COMMON "\n"
-		   "The workshop must be up. 'tazlaunch restore N' brings one of them back.\n"
-		   "\n"
-		   "Example:  sudo tazlaunch history --json | jq -r '.entries[].name'\n"
-		   "\n"
-		   "Exit codes: 0 listed; 1 not, or the workshop is down; 2 usage.\n",
+	.details =
+		"  --json               one object: vault, seen (the newest generation this host\n"
+		"                       knows of), entries (name, kind, current, generation,\n"
+		"                       saved_at, disk_bytes, whole)\n" OPTS_HELP_COMMON "\n"
+		"The workshop must be up. 'tazlaunch restore N' brings one of them back.\n"
+		"\n"
+		"Example:  sudo tazlaunch history --json | jq -r '.entries[].name'\n"
+		"\n"
+		"Exit codes: 0 listed; 1 not, or the workshop is down; 2 usage.\n",
 	.run = run,
 };

@@ -65,6 +65,7 @@ const struct cmd cmd_restore = {
 		"\n"
 		"Example:  sudo tazlaunch restore 7\n"
 		"\n"
-		"Exit codes: 0 it is the current one; 1 nothing was changed; 2 usage.\n",
+		"Exit codes: 0 it is the current one; 2 usage, or no terminal; otherwise nothing was\n"
+		"changed: 3 that state is damaged, 4 tampered with, 1 else.\n",
 	.run = run,
 };

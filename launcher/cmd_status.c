@@ -41,13 +41,14 @@ static const char *state_word(struct json_object *o)
 static int read_answer(const char *text, struct status *st)
 {
 	struct json_object *o = json_tokener_parse(text), *saved;
+	const char *state = json_object_is_type(o, json_type_object) ? state_word(o) : NULL;
 
-	if (!o || !json_object_is_type(o, json_type_object) || !state_word(o)) {
+	if (!state) {
 		json_object_put(o);
 		return -EBADMSG;
 	}
 	*st = (struct status){
-		.state = state_word(o),
+		.state = state,
 		.sessions = number(o, "sessions"),
 		.idle_limit_sec = number(o, "idle_limit_sec"),
 		.idle_left_sec = number(o, "idle_left_sec"),

@@ -5,9 +5,7 @@
 
 static const struct engine *const engines[] = {
 	&engine_docker,
-#ifdef TAZ_HAVE_VM
 	&engine_vm,
-#endif
 };
 
 #define ENGINES_END (engines + sizeof(engines) / sizeof(*engines))

@@ -26,7 +26,7 @@
 #define HELLO_MS    3000
 #define STOP_SEC    "30" /* for an orderly lock with its save */
 
-/* --- what this machine can do -------------------------------------------------------------- */
+/* --- what this machine can do ---------------------------------------------------------------- */
 
 static void load_modules(void)
 {
@@ -72,7 +72,7 @@ static int docker_usable(char *why, size_t size)
 	return kernel_usable(why, size);
 }
 
-/* --- images -------------------------------------------------------------------------------- */
+/* --- images ---------------------------------------------------------------------------------- */
 
 static int docker_has_image(const char *tag)
 {
@@ -119,7 +119,7 @@ static int docker_import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
-/* --- the container ------------------------------------------------------------------------- */
+/* --- the container --------------------------------------------------------------------------- */
 
 static const char *container(const struct workshop *w, char buf[64])
 {
@@ -127,20 +127,17 @@ static const char *container(const struct workshop *w, char buf[64])
 	return buf;
 }
 
+static const char running_and_state[] =
+	"{{.State.Running}} {{index .Config.Labels \"" LABEL_STATE "\"}}";
+
 enum found { NONE, STOPPED, RUNNING, FOREIGN };
 
 /* Is there a container of that name, and is it of this very state folder? */
 static int find(const struct workshop *w)
 {
 	char name[64], out[PATH_MAX + 64], err[512] = "";
-	const char *const args[] = {
-		"container",
-		"inspect",
-		"--format",
-		"{{.State.Running}} {{index .Config.Labels \"" LABEL_STATE "\"}}",
-		container(w, name),
-		NULL
-	};
+	const char *const args[] = { "container",	"inspect",	    "--format",
+				     running_and_state, container(w, name), NULL };
 	int r = docker_call(args, out, sizeof(out), err, sizeof(err));
 	const char *state;
 

@@ -54,8 +54,7 @@ static int usable(char *why, size_t size)
 	return 0;
 }
 
-/* --- images ------------------------------------------------------------------------------------
- */
+/* --- images ---------------------------------------------------------------------------------- */
 
 static int build(const char *tag, const char *dockerfile, const char *context,
 		 const char *const args[])
@@ -80,8 +79,7 @@ static int import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
-/* --- ports -------------------------------------------------------------------------------------
- */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -138,8 +136,7 @@ static int dial(const struct workshop *w)
 	return -EBUSY;
 }
 
-/* --- up ----------------------------------------------------------------------------------------
- */
+/* --- up -------------------------------------------------------------------------------------- */
 
 /* The last lines of one of its logs: why it did not start. */
 static void show_log(const struct workshop *w, const char *file)
@@ -233,6 +230,8 @@ static int start_kvm(const struct workshop *w, const struct vm_files *files)
 	vm_kill(w);
 	kvm_verdict_path(path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		log_err(-errno, "write down in %s that KVM runs no guest here", path);
 	log_info("KVM is there but runs no guest on this machine: emulating from now on (%s)",
 		 path);
 	return -EIO;
@@ -263,8 +262,7 @@ static int up(const struct workshop *w)
 	return r;
 }
 
-/* --- down --------------------------------------------------------------------------------------
- */
+/* --- down ------------------------------------------------------------------------------------ */
 
 static int press_power(const struct workshop *w)
 {

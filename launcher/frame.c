@@ -212,9 +212,19 @@ ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size)
 	return at;
 }
 
+/* The string at *@at, which moves behind its NUL; NULL: it has none. */
+static const char *next_string(const uint8_t *data, size_t len, size_t *at)
+{
+	const uint8_t *from = data + *at;
+	const uint8_t *end = *at < len ? memchr(from, '\0', len - *at) : NULL;
+
+	if (end)
+		*at = end - data + 1;
+	return end ? (const char *)from : NULL;
+}
+
 int request_decode(const uint8_t *data, size_t len, struct request *ret)
 {
-	const char **vars[] = { &ret->cwd, &ret->term, &ret->lang, &ret->colorterm };
 	size_t at = REQUEST_FIXED;
 
 	if (len < REQUEST_FIXED || data[3])
@@ -227,13 +237,16 @@ int request_decode(const uint8_t *data, size_t len, struct request *ret)
 	ret->argc = get_u16(data + 8);
 	if (ret->argc > REQUEST_ARGS_MAX)
 		return -EBADMSG;
-	for (int i = 0; i < 4 + ret->argc; i++) {
-		const uint8_t *end = at < len ? memchr(data + at, '\0', len - at) : NULL;
-
-		if (!end)
+	ret->cwd = next_string(data, len, &at);
+	ret->term = next_string(data, len, &at);
+	ret->lang = next_string(data, len, &at);
+	ret->colorterm = next_string(data, len, &at);
+	if (!ret->cwd || !ret->term || !ret->lang || !ret->colorterm)
+		return -EBADMSG;
+	for (int i = 0; i < ret->argc; i++) {
+		ret->argv[i] = next_string(data, len, &at);
+		if (!ret->argv[i])
 			return -EBADMSG;
-		*(i < 4 ? vars[i] : &ret->argv[i - 4]) = (const char *)data + at;
-		at = end - data + 1;
 	}
 	ret->argv[ret->argc] = NULL;
 	return at == len ? check(ret) : -EBADMSG;

@@ -81,7 +81,7 @@ void frame_text(const struct frame *f, char *buf, size_t size);
 /* text_clean - replace what could steer a terminal (C0, DEL, invalid UTF-8, C1) by '?' */
 void text_clean(char *text);
 
-/* --- the request -------------------------------------------------------------------------- */
+/* --- the request ----------------------------------------------------------------------------- */
 
 enum request_kind {
 	REQUEST_EXEC = 1,

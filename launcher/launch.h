@@ -24,6 +24,8 @@ struct launch {
 	const struct engine *engine; /* NULL until it was needed */
 };
 
+/* --- launch.c: the workshop that is meant, its engine, its way up and down */
+
 /* std_fds_open - whichever of the three standard streams is closed becomes /dev/null */
 void std_fds_open(void);
 
@@ -39,6 +41,9 @@ struct opts *launch_globals(void);
  */
 int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
 		 int argc, char *argv[]);
+
+/* launch_describe - what its engine is told of it; points into @l */
+struct workshop launch_describe(const struct launch *l);
 
 /*
  * launch_engine - decide on the engine: the given one, or what this machine can do
@@ -58,6 +63,8 @@ int launch_up(struct launch *l);
 
 /* launch_down - stop it in order. Returns as above. */
 int launch_down(struct launch *l);
+
+/* --- launch_inside.c: what is done in it, and with which key */
 
 /* launch_dial - a stream to the agent. Returns it, or -ENOTCONN and others after saying why. */
 int launch_dial(struct launch *l);

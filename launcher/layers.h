@@ -15,7 +15,7 @@
 
 #define LAYER_TAG_MAX 128
 
-/* --- pure: the hash ------------------------------------------------------------------------ */
+/* --- pure: the hash -------------------------------------------------------------------------- */
 
 struct layer_hash {
 	struct hash hash;
@@ -40,7 +40,7 @@ int layer_hash_file(struct layer_hash *h, const char *name, enum layer_file kind
 /* layer_hash_tag - "taz/LAYER:HASH" */
 void layer_hash_tag(struct layer_hash *h, const char *layer, char tag[LAYER_TAG_MAX]);
 
-/* --- with the disk and an engine ----------------------------------------------------------- */
+/* --- with the disk and an engine ------------------------------------------------------------- */
 
 struct layer {
 	const char *name;

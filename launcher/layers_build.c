@@ -61,7 +61,7 @@ const char *layers_source(void)
 	return env && *env ? env : TAZ_SOURCE_DIR;
 }
 
-/* --- a folder for a while ------------------------------------------------------------------ */
+/* --- a folder for a while -------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -92,7 +92,7 @@ static int make_tree(char *buf, size_t size)
 	return -errno;
 }
 
-/* --- Debian -------------------------------------------------------------------------------- */
+/* --- Debian ---------------------------------------------------------------------------------- */
 
 static int import_debian(const struct engine *engine, const char *tag)
 {
@@ -139,7 +139,7 @@ static int have_debian(const struct engine *engine, char tag[LAYER_TAG_MAX])
 	return r ? 0 : import_debian(engine, tag);
 }
 
-/* --- a layer ------------------------------------------------------------------------------- */
+/* --- a layer --------------------------------------------------------------------------------- */
 
 static int build(const struct engine *engine, const struct layer *layer, const char *parent,
 		 char tag[LAYER_TAG_MAX])

@@ -144,7 +144,7 @@ static int gather(const struct layer *layer, const char *source, struct list *l)
 	return r;
 }
 
-/* --- one file ------------------------------------------------------------------------------ */
+/* --- one file -------------------------------------------------------------------------------- */
 
 struct content {
 	enum layer_file kind;

@@ -31,7 +31,7 @@ struct relay {
 	uint8_t pending[FRAME_WINDOW];
 };
 
-/* --- starting ------------------------------------------------------------------------------ */
+/* --- starting -------------------------------------------------------------------------------- */
 
 #define ENV_MAX 12
 
@@ -159,7 +159,7 @@ static int send_error(struct stream *s, int code, const char *what, int err)
 	return stream_drain(s, LINGER_MS);
 }
 
-/* --- host to program ----------------------------------------------------------------------- */
+/* --- host to program ------------------------------------------------------------------------- */
 
 /* Write what is pending; each byte that got there is a byte of credit. */
 static int feed(struct relay *r)
@@ -274,7 +274,7 @@ static int read_host(struct relay *r)
 	return n;
 }
 
-/* --- program to host ----------------------------------------------------------------------- */
+/* --- program to host ------------------------------------------------------------------------- */
 
 /* Returns 1 when something was sent, 0 when there is nothing now; closes at the end. */
 static int pump(struct relay *r, int *fd, enum frame_type type)
@@ -327,7 +327,7 @@ static int pump_rest(struct relay *r)
 	return n;
 }
 
-/* --- the loop ------------------------------------------------------------------------------ */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 enum { P_HOST, P_CHILD, P_OUT, P_ERR, P_IN, P_SEAL, P_MAX };
 

@@ -66,7 +66,7 @@ _Noreturn static void die(const char *what)
 	power_off();
 }
 
-/* --- what the engine tells us, on the kernel's command line --------------------------------- */
+/* --- what the engine tells us, on the kernel's command line ---------------------------------- */
 
 static char cmdline[4096];
 
@@ -93,7 +93,7 @@ static void read_cmdline(void)
 	close(fd);
 }
 
-/* --- mounts ----------------------------------------------------------------------------------- */
+/* --- mounts ---------------------------------------------------------------------------------- */
 
 struct mounted {
 	const char *type, *source, *target;
@@ -169,7 +169,7 @@ static void fill_dev(void)
 			die(links[i][1]);
 }
 
-/* --- the kernel ------------------------------------------------------------------------------- */
+/* --- the kernel ------------------------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -280,8 +280,7 @@ _Noreturn static void watch_power(int port, pid_t workshop)
 	}
 }
 
-/* --- the workshop ------------------------------------------------------------------------------
- */
+/* --- the workshop ---------------------------------------------------------------------------- */
 
 /* From here on the initramfs is gone but for its empty folders. */
 static void enter_root(void)

@@ -29,8 +29,7 @@
 #define FS_FD		3 /* virtiofsd: the socket that it listens at */
 #define ALIVE_FD	3 /* QEMU: inherited for its lock alone */
 
-/* --- a command line ----------------------------------------------------------------------------
- */
+/* --- a command line -------------------------------------------------------------------------- */
 
 struct argv {
 	char *v[ARGV_MAX + 1];
@@ -69,8 +68,7 @@ static void add_program(struct argv *a, const char *tools, const char *program)
 	add(a, "%s/usr/%s", tools, program);
 }
 
-/* --- is it alive? ------------------------------------------------------------------------------
- */
+/* --- is it alive? ---------------------------------------------------------------------------- */
 
 int vm_path(const struct workshop *w, const char *file, char *buf, size_t size)
 {
@@ -192,8 +190,7 @@ int vm_kill(const struct workshop *w)
 	return vm_wait_end(pidfd, KILL_TIMEOUT_MS);
 }
 
-/* --- folders -----------------------------------------------------------------------------------
- */
+/* --- folders --------------------------------------------------------------------------------- */
 
 /*
  * A server of one host folder; it ends when the guest does.
@@ -234,8 +231,7 @@ static int serve_folder(const struct workshop *w, const struct vm_files *files, 
 	return 0;
 }
 
-/* --- the machine -------------------------------------------------------------------------------
- */
+/* --- the machine ----------------------------------------------------------------------------- */
 
 static void add_machine(struct argv *a, const struct workshop *w, enum vm_accel accel)
 {

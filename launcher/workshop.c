@@ -88,7 +88,7 @@ int workshop_lock(const char *state_dir)
 	return take_fd(&fd);
 }
 
-/* --- the record ---------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------ */
 
 static const struct key {
 	const char *name;

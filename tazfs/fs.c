@@ -470,7 +470,6 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.release = op_release,
 	.read = op_read,
 	.write = op_write,
-	.flush = op_flush,
 	.fsync = op_fsync,
 	.fallocate = op_fallocate,
 	.lseek = op_lseek,

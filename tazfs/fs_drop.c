@@ -4,12 +4,16 @@
  * is answered afterwards: until then the kernel holds the inode.
  *
  * This is one thread's work, and not a worker's: a page may be locked by a read whose answer waits
- * for a free worker.
+ * for a free worker. But when nobody has the file open there is no such read (the kernel closes a
+ * file after its last request), and waking the thread costs as much as the work: then a worker does
+ * it, one at a time. Should somebody open the file in that moment, the other workers are there for
+ * him.
  */
 #include "tazfs/fs_priv.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -103,10 +107,25 @@ int fs_drop_start(struct view *v)
 	return -r;
 }
 
+/* By the worker itself, if that is safe. */
+static bool wipe_here(const struct waiting *what)
+{
+	static atomic_flag busy = ATOMIC_FLAG_INIT;
+	struct view *v = view_of(what->req);
+
+	if (!what->drop.unless_used || node_files(v->nodes, what->drop.ino) > what->drop.users ||
+	    atomic_flag_test_and_set(&busy))
+		return false;
+	wipe(v, &what->drop);
+	atomic_flag_clear(&busy);
+	return true;
+}
+
 /* Without memory, or without pages that could be dropped, it is answered here. */
 static void put(const struct waiting *what)
 {
-	struct waiting *l = what->drop.to > what->drop.from ? malloc(sizeof(*l)) : NULL;
+	bool done = what->drop.to <= what->drop.from || wipe_here(what);
+	struct waiting *l = done ? NULL : malloc(sizeof(*l));
 
 	if (!l) {
 		answer(what->req, what);

@@ -13,7 +13,8 @@
 #include "tazfs/dir.h"
 
 /* What the kernel may keep. FOPEN_NOFLUSH only for readers: a writer's close brings home what it
- * wrote through a map. */
+ * wrote through a map. There is no op_flush() at all: the kernel learns with the first close that
+ * we have nothing to do then, and asks no more. Source: fs/fuse/file.c, fuse_flush(). */
 static void set_caching(const struct view *v, const struct node_file *f, struct fuse_file_info *fi)
 {
 	fi->direct_io = v->strict;
@@ -255,11 +256,6 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		fs_wait_durable(req, size);
 	else
 		fuse_reply_write(req, size);
-}
-
-void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	reply(req, view_still(view_of(req), VIEW_CLOSING));
 }
 
 /* Our own thread, which brings home what is left in caches for the lock, waits for the store only.

@@ -280,6 +280,7 @@ static struct node *hold_victim(const struct node_hold *dir, const char *name, b
 {
 	struct nodes *t = dir->t;
 	autoclose int fd = -EBADF;
+	bool has_fd = false;
 	struct stat st;
 	struct node *n;
 
@@ -289,11 +290,13 @@ static struct node *hold_victim(const struct node_hold *dir, const char *name, b
 	*ret_last = S_ISREG(st.st_mode) && st.st_nlink == 1;
 	pthread_mutex_lock(&t->table);
 	n = node_find(t, st.st_dev, st.st_ino);
-	if (n)
+	if (n) {
 		n->holds++;
+		has_fd = n->fd >= 0; /* which stays while the node is held */
+	}
 	pthread_mutex_unlock(&t->table);
-	if (!n)
-		return NULL;
+	if (!n || has_fd)
+		return n;
 	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	pthread_mutex_lock(&t->table);
 	if (fd >= 0)

@@ -81,6 +81,16 @@ refused()
 	[ "$status" -ne 124 ] || fail "this did not end: $*"
 }
 
+# lacks FILE GREP-ARGUMENT... - grep looked into it and found nothing: a file that is missing proves nothing
+lacks()
+{
+	local file=$1 status=0
+	shift
+
+	grep "$@" -- "$file" || status=$?
+	[ "$status" -eq 1 ] || fail "found in $file, or not looked for: grep $* ended with $status"
+}
+
 # within SEC COMMAND... - it must come true in that time
 within()
 {

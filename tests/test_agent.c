@@ -194,7 +194,7 @@ static void test_a_closed_reader_is_sigpipe_for_the_program(void **state)
 	close(p[1]);
 }
 
-/* --- the host as a process of its own, that can be killed ---------------------------------- */
+/* --- the host as a process of its own, that can be killed ------------------------------------ */
 
 static pid_t host(const char *script, unsigned flags, int in, int o)
 {
@@ -275,7 +275,7 @@ static void test_who_ignores_sighup_is_killed_within_two_seconds(void **state)
 	assert_int_equal(kill(atoi(text), 0), -1);
 }
 
-/* --- a terminal ---------------------------------------------------------------------------- */
+/* --- a terminal ------------------------------------------------------------------------------ */
 
 static void read_until(int master, const char *text)
 {
@@ -340,7 +340,7 @@ static void test_a_terminated_host_puts_its_terminal_back(void **state)
 	close(slave);
 }
 
-/* --- what should not come ------------------------------------------------------------------ */
+/* --- what should not come -------------------------------------------------------------------- */
 
 static void test_garbage_ends_one_connection_and_no_more(void **state)
 {

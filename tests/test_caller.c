@@ -66,7 +66,7 @@ static uint64_t start_of(pid_t pid)
 	return st.start;
 }
 
-/* --- the set --- */
+/* --- the set --------------------------------------------------------------------------------- */
 
 static void test_a_leader_is_found_by_number_and_start(void **state)
 {
@@ -135,7 +135,7 @@ static void test_a_full_set_says_so_and_keeps_no_descriptor(void **state)
 	end(pid);
 }
 
-/* --- who is asking --- */
+/* --- who is asking --------------------------------------------------------------------------- */
 
 static void test_the_leader_and_its_descendants_are_members(void **state)
 {

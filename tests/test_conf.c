@@ -256,7 +256,7 @@ static void test_dollars_and_shell_signs_are_only_characters(void **state)
 	conf_free(conf);
 }
 
-/* --- the file --------------------------------------------------------------------------------- */
+/* --- the file -------------------------------------------------------------------------------- */
 
 static char dir[64], path[128];
 

@@ -1,129 +1,15 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
-#include "enclave/base/secret.h"
-#include "enclave/sealer.h"
-#include "tests/measure.h"
-
-#define MIB	(1UL << 20)
-#define IMAGE	(64 * MIB)
-#define DATA	(10 * MIB) /* from 16 MiB on */
-#define DATA_AT (16 * MIB)
-#define NAME	"vault.luks"
-
-struct fixture {
-	char path[64];
-	int dir, image;
-	uint8_t key[SEAL_KEY_BYTES];
-	struct sealer *sealer;
-	struct seal_origin origin;
-	struct sealer_cost cost;
-};
-
-static struct fixture f;
-
-static void fill(uint64_t at, size_t bytes, unsigned seed)
-{
-	static uint32_t block[SEAL_BLOCK_BYTES / 4];
-
-	for (uint64_t end = at + bytes; at < end; at += sizeof(block)) {
-		for (size_t i = 0; i < sizeof(block) / 4; i++)
-			block[i] = (seed = seed * 1664525 + 1013904223);
-		assert_int_equal(pwrite(f.image, block, sizeof(block), at), sizeof(block));
-	}
-}
-
-static void new_sealer(const struct seal_origin *maybe)
-{
-	struct seal_origin origin[2] = { f.origin };
-	const struct sealer_told told = { 0 };
-
-	if (maybe)
-		origin[1] = *maybe;
-	sealer_free(f.sealer);
-	assert_int_equal(sealer_new(f.dir, NAME, f.image, f.key, origin, &told, &f.sealer), 0);
-}
-
-static void make(size_t image_bytes)
-{
-	f = (struct fixture){ .path = "/tmp/test-sealer-XXXXXX" };
-	assert_non_null(mkdtemp(f.path));
-	f.dir = open(f.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f.image = memfd_create("image", MFD_CLOEXEC); /* a tmpfs file, as the vault's */
-	assert_int_equal(ftruncate(f.image, image_bytes), 0);
-	memset(f.key, 7, sizeof(f.key));
-	new_sealer(NULL);
-}
-
-static int setup(void **state)
-{
-	make(IMAGE);
-	fill(0, MIB, 1);
-	fill(DATA_AT, DATA, 2);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sealer_free(f.sealer);
-	f.sealer = NULL;
-	unlinkat(f.dir, NAME, 0);
-	unlinkat(f.dir, "other", 0);
-	assert_int_equal(rmdir(f.path), 0); /* no temporary file is left */
-	close(f.image);
-	close(f.dir);
-	return 0;
-}
-
-static int try_save(void)
-{
-	int r = sealer_prepare(f.sealer);
-
-	if (r == 0)
-		r = sealer_copy(f.sealer);
-	return r < 0 ? r : sealer_commit(f.sealer, &f.origin, &f.cost);
-}
-
-static void save(void)
-{
-	assert_int_equal(try_save(), 0);
-}
-
-/* What an unlock would find: the footer, when the file is what was sealed. */
-static int load(struct seal_footer *footer, int *ret_image)
-{
-	autoclose int file = openat(f.dir, NAME, O_RDONLY | O_CLOEXEC);
-	autoclose int image = memfd_create("loaded", MFD_CLOEXEC);
-	int r = file < 0 ? -errno : seal_read_footer(file, footer);
-
-	if (r == 0 && ftruncate(image, footer->image_bytes) < 0)
-		r = -errno;
-	if (r == 0)
-		r = seal_load(file, footer, image);
-	if (r == 0)
-		r = seal_verify(footer, f.key);
-	if (r == 0 && ret_image)
-		*ret_image = take_fd(&image);
-	return r;
-}
+#include "tests/sealer_fixture.h"
 
 static uint8_t *map_all(int fd, size_t size)
 {
@@ -333,20 +219,6 @@ static void test_a_spare_that_was_meddled_with_is_never_sealed_as_ours(void **st
 	}
 }
 
-static unsigned names_in_dir(void)
-{
-	autoclose int fd = openat(f.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	static char buf[32768];
-	ssize_t n, at = 0;
-	unsigned count = 0;
-
-	n = getdents64(fd, buf, sizeof(buf));
-	assert_true(n > 0);
-	for (; at < n; at += ((struct dirent64 *)(buf + at))->d_reclen)
-		count++;
-	return count - 2;
-}
-
 static void test_spares_of_the_dead_are_removed_and_of_the_living_are_not(void **state)
 {
 	pid_t pid = fork();
@@ -373,124 +245,7 @@ static void test_spares_of_the_dead_are_removed_and_of_the_living_are_not(void *
 	assert_int_equal(names_in_dir(), 2);
 }
 
-/* --- killed at each system call -----------------------------------------------------------------
- */
-
-#define STEPS_IMAGE (2 * MIB)
-#define STEPS_SAVES (measure_full() ? 8 : 3)
-
-/* Both processes see how far it has got. */
-struct progress {
-	uint64_t begun, acknowledged; /* saves */
-	uint64_t saving;
-};
-
-static void write_version(uint64_t version)
-{
-	fill((version % 4) * 100 * SEAL_BLOCK_BYTES, 3 * SEAL_BLOCK_BYTES, version);
-	assert_int_equal(pwrite(f.image, &version, sizeof(version), 0), sizeof(version));
-	if (version % 2)
-		assert_int_equal(fallocate(f.image, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					   MIB + 40 * SEAL_BLOCK_BYTES, 128 * 1024),
-				 0);
-	else
-		fill(MIB, 200 * 1024, version);
-}
-
-/* The child: whole, then incremental saves; each step is one more. */
-static _Noreturn void save_all(struct progress *p)
-{
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-		_exit(77);
-	raise(SIGSTOP);
-	for (uint64_t v = 1, n = STEPS_SAVES; v <= n; v++) {
-		write_version(v);
-		p->begun = v;
-		p->saving = 1;
-		if (try_save() < 0)
-			_exit(1);
-		p->acknowledged = v;
-		p->saving = 0;
-	}
-	sealer_free(f.sealer);
-	_exit(0);
-}
-
-/* Lets it go on to its @stop'th entry into or exit from the kernel and kills it there. False: it
- * has ended before. */
-static bool run_to(unsigned stop, struct progress *p, unsigned *ret_stops)
-{
-	pid_t pid = fork();
-	unsigned at = 0;
-	int status;
-
-	if (!pid)
-		save_all(p);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		skip();
-	assert_true(WIFSTOPPED(status));
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(long)PTRACE_O_EXITKILL);
-	while (at < stop) {
-		assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (WIFEXITED(status)) {
-			assert_int_equal(WEXITSTATUS(status), 0);
-			*ret_stops = at;
-			return false;
-		}
-		at += p->saving;
-	}
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return true;
-}
-
-static void assert_old_or_new(const struct progress *p, unsigned stop)
-{
-	autoclose int loaded = -EBADF;
-	struct seal_footer footer;
-	uint64_t version;
-	int r = load(&footer, &loaded);
-
-	if (r == -ENOENT && p->acknowledged == 0)
-		return;
-	if (r < 0)
-		fail_msg("killed at %u: %s", stop, strerror(-r));
-	assert_int_equal(pread(loaded, &version, sizeof(version), 0), sizeof(version));
-	assert_int_equal(version, footer.generation);
-	if (version != p->acknowledged && version != p->begun)
-		fail_msg("killed at %u: generation %lu, acknowledged %lu", stop,
-			 (unsigned long)version, (unsigned long)p->acknowledged);
-}
-
-static void test_killed_at_any_system_call_the_old_or_the_new_vault_is_there(void **state)
-{
-	struct progress *p =
-		mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned stop = 0, stops = 0;
-	bool more = true;
-
-	teardown(state);
-	for (stop = 1; more; stop++) {
-		make(STEPS_IMAGE);
-		*p = (struct progress){ 0 };
-		more = run_to(stop, p, &stops);
-		assert_old_or_new(p, stop);
-		sealer_clean(f.dir, NAME);
-		assert_true(names_in_dir() <= 1);
-		teardown(state);
-	}
-	assert_int_equal(p->acknowledged, STEPS_SAVES);
-	printf("# saves killed at each of %u points (before and after each system call), %d saves\n",
-	       stops, STEPS_SAVES);
-	assert_true(stops >= 200);
-	munmap(p, sizeof(*p));
-	setup(state);
-}
-
-/* --- what it costs ------------------------------------------------------------------------------
- */
+/* --- what it costs --------------------------------------------------------------------------- */
 
 static double ms_since(uint64_t ns)
 {
@@ -542,7 +297,6 @@ int main(void)
 		T(test_a_generation_that_is_kept_as_a_hard_link_never_changes),
 		T(test_a_spare_that_was_meddled_with_is_never_sealed_as_ours),
 		T(test_spares_of_the_dead_are_removed_and_of_the_living_are_not),
-		T(test_killed_at_any_system_call_the_old_or_the_new_vault_is_there),
 		T(test_the_cost_of_4_kib_is_printed),
 	};
 

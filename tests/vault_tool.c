@@ -5,10 +5,11 @@
  *	vault_tool json FILE		the LUKS2 header's JSON
  *	vault_tool set-json FILE <JSON	put it in both headers' place, with their right checksums
  *	vault_tool flip FILE OFFSET	one bit
+ *	vault_tool crash-restore DIR	a restore, killed at each system call that matters
  *	vault_tool flips FILE N SEED <PASSPHRASE
- *					N times a bit in a sector of its own: is each refused, as
- *damage when the sums are left as they are, as tampering when they fit? vault_tool crash-restore
- *DIR	a restore that is killed at each of its system calls that matter
+ *
+ * The last one flips N times a bit in a sector of its own: is each refused, as damage when the sums
+ * are left as they are, as tampering when they fit?
  *
  * Source: the LUKS2 On-Disk Format Specification, section 2.1 (the binary header).
  */
@@ -63,7 +64,7 @@ static int open_file(const char *path)
 	return fd;
 }
 
-/* --- right sums ------------------------------------------------------------------------------- */
+/* --- right sums ------------------------------------------------------------------------------ */
 
 static const uint8_t *hash_of(void *arg, uint64_t index)
 {
@@ -111,8 +112,7 @@ static int cmd_sums(char *argv[])
 	return 0;
 }
 
-/* --- the LUKS2 header ---------------------------------------------------------------------------
- */
+/* --- the LUKS2 header ------------------------------------------------------------------------ */
 
 static int cmd_json(char *argv[])
 {
@@ -149,8 +149,7 @@ static int cmd_set_json(char *argv[])
 	return 0;
 }
 
-/* --- flipped bits
- * --------------------------------------------------------------------------------- */
+/* --- flipped bits ---------------------------------------------------------------------------- */
 
 static void flip(int fd, off_t at, unsigned bit)
 {
@@ -267,8 +266,7 @@ static int cmd_flips(char *argv[])
 	return damaged == n && tampered == n ? 0 : 1;
 }
 
-/* --- a restore that dies
- * -------------------------------------------------------------------------- */
+/* --- a restore that dies --------------------------------------------------------------------- */
 
 #define VAULT "vault.luks"
 
@@ -416,11 +414,12 @@ static int cmd_crash_restore(char *argv[])
 	printf("# a restore killed at each of %d system calls: %d times the vault is the old or the "
 	       "new one, whole, and every kept state is there\n",
 	       points, good);
+	secret_free(o.key);
+	secret_free(o.vol.key);
+	secret_free(passphrase);
+	close(dir);
 	return points > 5 && good == points ? 0 : 1;
 }
-
-/* --------------------------------------------------------------------------------------------------
- */
 
 static const struct {
 	const char *name;

@@ -14,8 +14,7 @@
 #include "enclave/base/recovery.h"
 #include "enclave/base/size.h"
 
-/* --- the command line --------------------------------------------------------------------------
- */
+/* --- the command line ------------------------------------------------------------------------ */
 
 #define CHANGES (KEYARGS_PASSWD | KEYARGS_ADD | KEYARGS_REMOVE | KEYARGS_RECOVERY)
 #define FRESH	(KEYARGS_PASSWD | KEYARGS_ADD)
@@ -234,8 +233,7 @@ int keyargs_parse(int argc, char *argv[], struct keyargs *ret, char *why, size_t
 	return check(ret, why, size);
 }
 
-/* --- both keys ---------------------------------------------------------------------------------
- */
+/* --- both keys ------------------------------------------------------------------------------- */
 
 static int read_file(const char *path, struct secret **ret)
 {
@@ -314,8 +312,7 @@ int keyargs_prompt(struct keyargs *a, struct prompt *p)
 	return r;
 }
 
-/* --- afterwards --------------------------------------------------------------------------------
- */
+/* --- afterwards ------------------------------------------------------------------------------ */
 
 #define SAY(text) io_write_full(STDOUT_FILENO, text, sizeof(text) - 1)
 
@@ -351,7 +348,7 @@ void keyargs_finish(const struct keyargs *a, const struct prompt *p)
 	if (a->what == KEYARGS_RECOVERY && p->fresh)
 		show_recovery(p->fresh);
 	if (a->what & (KEYARGS_PASSWD | KEYARGS_REMOVE))
-		log_info(
-			"copies of the sealed vault that were made before, older generations among "
-			"them, still open with the old key");
+		log_info("copies of the sealed vault that were made before%s still open with the "
+			 "old key",
+			 a->forget_history ? "" : ", older generations among them,");
 }

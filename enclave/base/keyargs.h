@@ -75,8 +75,9 @@ void keyargs_finish(const struct keyargs *a, const struct prompt *p);
 	"    --key-file F         the new key is a file, of any contents, up to 8 MiB\n"         \
 	"    --fido2              the new key is made by a FIDO2 token that is plugged in\n"     \
 	"    --label TEXT         what it is called: letters, digits and ._@+-\n"                \
-	"  list [--json]          every key: slot, kind, label, cost\n"                          \
+	"  list [--json]          every key: slot, kind, label, cost; enclave(1), JSON\n"        \
 	"  remove SLOT|LABEL      never the last one\n"                                          \
+	"    --forget-history     remove the kept states of the vault, which it opens\n"         \
 	"  recovery               make a recovery key of 256 bits and show it once, in groups\n" \
 	"                         that can be read aloud, and as a QR code\n"                    \
 	"    --yes-to-stdout      also where standard output is no terminal\n"

@@ -37,8 +37,9 @@ __attribute__((format(printf, 4, 0))) static void line(const char *color, const 
 		n = sizeof(out) - 1;
 		out[n - 1] = '\n';
 	}
-	if (write(STDERR_FILENO, out, n) < 0)
-		n = 0; /* there is nobody left to tell */
+	if (write(STDERR_FILENO, out, n) < 0) {
+		/* There is nobody left to tell. */
+	}
 	errno = saved;
 }
 

@@ -37,11 +37,12 @@ static int ask_once(const char *question, struct secret **ret)
 	int r;
 
 	if (!s)
-		return -errno;
+		return -ENOMEM;
 	memset(s->data, 0xff, s->size);
 	if (!readpassphrase(question, (char *)s->data, s->size, RPP_ECHO_OFF | RPP_REQUIRE_TTY))
-		return errno == ENXIO ? -ENOTTY : -errno;
-	r = line_length(s);
+		r = errno == ENXIO ? -ENOTTY : errno > 0 ? -errno : -EIO;
+	else
+		r = line_length(s);
 	if (r < 0)
 		return r;
 	s->len = r;

@@ -17,7 +17,7 @@ static int parse_prefix(const char *text, long long *ret, const char **ret_end)
 	errno = 0;
 	v = strtoll(text, &end, 10);
 	if (errno)
-		return -errno;
+		return -ERANGE;
 	*ret = v;
 	*ret_end = end;
 	return 0;

@@ -112,7 +112,7 @@ test_neovim_saves_a_file()
 	day -- sh -euc 'nvim --headless -c "normal! Go# edited" -c wq ~/secrets/kubeconfig'
 	day -- sh -c 'cat ~/secrets/kubeconfig' | tail -n 1 | grep -qx '# edited'
 	# and leaves no copy of it anywhere else
-	! taz --name day exec -- grep -rqs MARKER-kube /home/taz /tmp /var/tmp /run
+	refused taz --name day exec -- grep -rs MARKER-kube /home/taz /tmp /var/tmp /run
 }
 
 test_an_outsider_is_refused_while_a_session_is_open()
@@ -124,7 +124,7 @@ test_an_outsider_is_refused_while_a_session_is_open()
 	for cmd in 'ls ~/secrets' 'cat ~/secrets/kubeconfig' 'stat ~/secrets/kubeconfig'; do
 		refused taz --name day exec -- sh -c "$cmd" 2>&1 | tee refusal
 		grep -q 'Permission denied' refusal
-		! grep -q MARKER refusal
+		lacks refusal MARKER
 	done
 	[ "$(taz --name day status --json | jq -r .state)" = unlocked ]
 	taz --name day lock
@@ -134,7 +134,7 @@ test_an_outsider_is_refused_while_a_session_is_open()
 
 test_the_sealed_file_holds_no_plaintext()
 {
-	! grep -aqE 'MARKER-kube|OPENSSH PRIVATE|current-context' "$TAZ_STATE/day/vault/vault.luks"
+	lacks "$TAZ_STATE/day/vault/vault.luks" -aE 'MARKER-kube|OPENSSH PRIVATE|current-context'
 }
 
 test_a_shell_on_a_terminal_works_and_its_exit_locks()
@@ -143,7 +143,7 @@ test_a_shell_on_a_terminal_works_and_its_exit_locks()
 		"$SHELL_ASKS" 'exit\r' | tee screen
 	grep -q '50 100' screen
 	grep -q '# edited' screen
-	! grep -q "$PASS" screen
+	lacks screen -a "$PASS"
 	within 5 locked day
 }
 

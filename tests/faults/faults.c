@@ -1,7 +1,8 @@
 /*
  * faults - kill (or stop) each of our processes, pairs of them and all, at the points of a life
  *
- *	faults [--ack fsync|save] [--kills N | --full] [--part I/N] [--seed S] [--verbose]
+ *	faults [--ack fsync|save] [--kills N | --full] [--phase NAME] [--part I/N] [--seed S]
+ *	       [--verbose]
  *	faults --left
  *
  * --left says what is left of a vault, and ends with 1 when something is: a check of the checks.
@@ -29,6 +30,7 @@ struct args {
 	const char *ack;
 	long long kills, part, parts, seed;
 	bool full, verbose, left;
+	int phase; /* only strikes in that one; -1: in all */
 };
 
 struct plan {
@@ -257,13 +259,18 @@ static void strike_fairly(const struct args *a, struct scene *s, const struct pl
 	blame(t, t->last, "it was late each time");
 }
 
+static bool is_in_phase(const struct args *a, const struct plan *p, const struct strike *k)
+{
+	return a->phase < 0 || (int)p->points[k->at - 1].phase == a->phase;
+}
+
 static void run_plan(const struct args *a, struct scene *s, struct plan *p, struct tally *t)
 {
 	static bool used[POINTS_MAX + 1];
 
 	memset(used, 0, sizeof(used));
 	for (unsigned i = 0; i < p->n; i++)
-		if (i % a->parts == a->part) {
+		if (i % a->parts == a->part && is_in_phase(a, p, &p->list[i])) {
 			t->n_points += !used[p->list[i].at];
 			used[p->list[i].at] = true;
 			strike_fairly(a, s, p, &p->list[i], t);
@@ -338,6 +345,16 @@ static int count(const struct args *a, struct scene *s, struct plan *p)
 /* --- arguments ---------------------------------------------------------------------------------
  */
 
+static int parse_phase(const char *text, int *ret)
+{
+	for (int phase = 0; phase < PHASES; phase++)
+		if (!strcmp(text, phase_name(phase))) {
+			*ret = phase;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int parse_part(const char *text, struct args *a)
 {
 	return sscanf(text, "%lld/%lld", &a->part, &a->parts) == 2 && a->parts > 0 ? 0 : -EINVAL;
@@ -346,10 +363,15 @@ static int parse_part(const char *text, struct args *a)
 static int parse(int argc, char *argv[], struct args *a)
 {
 	static const struct option options[] = {
-		{ "ack", required_argument, NULL, 'a' },  { "kills", required_argument, NULL, 'k' },
-		{ "full", no_argument, NULL, 'f' },	  { "part", required_argument, NULL, 'p' },
-		{ "seed", required_argument, NULL, 's' }, { "verbose", no_argument, NULL, 'v' },
-		{ "left", no_argument, NULL, 'l' },	  { 0 },
+		{ "ack", required_argument, NULL, 'a' },
+		{ "kills", required_argument, NULL, 'k' },
+		{ "full", no_argument, NULL, 'f' },
+		{ "part", required_argument, NULL, 'p' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "left", no_argument, NULL, 'l' },
+		{ "phase", required_argument, NULL, 'P' },
+		{ 0 },
 	};
 	int c, r = 0;
 
@@ -376,6 +398,9 @@ static int parse(int argc, char *argv[], struct args *a)
 		case 'l':
 			a->left = true;
 			break;
+		case 'P':
+			r = parse_phase(optarg, &a->phase);
+			break;
 		default:
 			r = -EINVAL;
 		}
@@ -394,7 +419,7 @@ static int say_left(void)
 int main(int argc, char *argv[])
 {
 	static struct plan plan;
-	struct args a = { .ack = "fsync", .kills = 11, .parts = 1 };
+	struct args a = { .ack = "fsync", .kills = 11, .parts = 1, .phase = -1 };
 	struct scene *s;
 	int failed;
 

@@ -82,8 +82,7 @@ static int parse(int argc, char *argv[], struct args *a)
 	return r < 0 || optind != argc || !a->dir ? -EINVAL : 0;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void name_of(char kind, unsigned writer, uint64_t seq, char name[PROMISE_NAME_MAX])
 {
@@ -93,15 +92,38 @@ static void name_of(char kind, unsigned writer, uint64_t seq, char name[PROMISE_
 }
 
 /* Withdrawn first: from then on it may be there or not. */
+static int withdraw(int dir, int out, const char *name, uint64_t seq)
+{
+	int r = promise_say(out, 'D', name, seq);
+
+	if (r == 0)
+		unlinkat(dir, name, 0);
+	return r;
+}
+
 static int remove_old(int dir, int out, unsigned writer, uint64_t seq)
 {
 	char name[PROMISE_NAME_MAX];
-	int r;
 
 	name_of('n', writer, seq, name);
-	r = promise_say(out, 'D', name, seq);
-	if (r == 0)
-		unlinkat(dir, name, 0);
+	return withdraw(dir, out, name, seq);
+}
+
+/* All of them: who should have removed one was killed before. A vault that gets fuller with each
+ * life has another life each time. */
+static int remove_all_old(int dir, int promises, uint64_t before)
+{
+	struct promises *p = lseek(promises, 0, SEEK_SET) < 0 ? NULL : promises_read(promises);
+	unsigned at = 0;
+	const char *name;
+	uint64_t seq;
+	int r = 0;
+
+	if (!p)
+		return -ENOMEM;
+	while (r == 0 && (name = promises_old(p, 'n', before, &at, &seq)))
+		r = withdraw(dir, promises, name, seq);
+	promises_free(p);
 	return r;
 }
 
@@ -164,8 +186,7 @@ static int run_write(const struct args *a, int dir)
 	return failed ? 1 : 0;
 }
 
-/* --- checking ----------------------------------------------------------------------------------
- */
+/* --- checking -------------------------------------------------------------------------------- */
 
 /* Says "CHECKED" only when it could look at all of them. Returns the number that were not found. */
 static int check(int dir, int promises, int out)
@@ -190,8 +211,7 @@ static int run_check(const struct args *a, int dir)
 	return promises < 0 || check(dir, promises, STDOUT_FILENO) ? 1 : 0;
 }
 
-/* --- a short life ------------------------------------------------------------------------------
- */
+/* --- a short life ---------------------------------------------------------------------------- */
 
 static int read_back(int dir, uint64_t seq)
 {
@@ -245,7 +265,7 @@ static int run_use(const struct args *a, int dir)
 	failed |= step_twice(a, dir, promises, "ra", seq) < 0;
 	failed |= step_twice(a, dir, promises, "in", seq) < 0;
 	if (a->round > NEW_KEPT)
-		failed |= remove_old(dir, promises, 0, seq - NEW_KEPT * ROUND) < 0;
+		failed |= remove_all_old(dir, promises, seq - (NEW_KEPT - 1) * ROUND) < 0;
 	failed |= read_back(dir, seq);
 	dprintf(promises, "USED %lld %s\n", a->round, failed ? "in part" : "whole");
 	if (a->lock)

@@ -16,8 +16,7 @@
 #define VERSION_MAX  40000
 #define PROMISES_MAX 20000
 
-/* --- contents ----------------------------------------------------------------------------------
- */
+/* --- contents -------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -78,8 +77,7 @@ static int head_parse(const char *buf, const char *name, uint64_t *ret_seq)
 	return 0;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 int ack_parse(const char *text, enum ack *ret)
 {
@@ -139,19 +137,19 @@ int promise_save(void)
 	return client_save(&done);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static int look_at_log(int fd, const char *name, uint64_t *ret_seq)
 {
 	char record[HEAD_BYTES];
 	int r = -EBADMSG;
+	ssize_t n;
 
 	/* The last records may be torn: nobody promised them. */
-	while (io_read_full(fd, record, sizeof(record)) == sizeof(record))
+	while ((n = io_read_full(fd, record, sizeof(record))) == sizeof(record))
 		if (head_parse(record, name, ret_seq) == 0)
 			r = 0;
-	return r;
+	return n < 0 ? (int)n : r; /* a vault that was shut meanwhile has no end there */
 }
 
 static int look_at_whole(int fd, const char *name, uint64_t *ret_seq)
@@ -181,8 +179,7 @@ int promise_look(int dir, const char *name, uint64_t *ret_seq)
 	return name[0] == 'a' ? look_at_log(fd, name, ret_seq) : look_at_whole(fd, name, ret_seq);
 }
 
-/* --- promises ----------------------------------------------------------------------------------
- */
+/* --- promises -------------------------------------------------------------------------------- */
 
 int promise_say(int fd, char what, const char *name, uint64_t seq)
 {
@@ -242,6 +239,21 @@ struct promises *promises_read(int fd)
 void promises_free(struct promises *p)
 {
 	free(p);
+}
+
+const char *promises_old(const struct promises *p, char kind, uint64_t before, unsigned *at,
+			 uint64_t *ret_seq)
+{
+	while (*at < p->n) {
+		unsigned i = (*at)++;
+
+		if (!p->list[i].withdrawn && p->list[i].name[0] == kind &&
+		    p->list[i].seq < before) {
+			*ret_seq = p->list[i].seq;
+			return p->list[i].name;
+		}
+	}
+	return NULL;
 }
 
 /* A file that is there and wrong, or not there, is lost; a vault that is shut says neither. */

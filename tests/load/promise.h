@@ -53,6 +53,14 @@ struct promises; /* made, not withdrawn; for each name the latest version */
 struct promises *promises_read(int fd);
 void promises_free(struct promises *p);
 
+/*
+ * promises_old - the next name of that kind whose latest version is below @before
+ * @at: 0 at first
+ * Returns NULL after the last one.
+ */
+const char *promises_old(const struct promises *p, char kind, uint64_t before, unsigned *at,
+			 uint64_t *ret_seq);
+
 struct promises_found {
 	unsigned n;    /* promises there were */
 	unsigned lost; /* missing, torn or too old: each is said on the output as "LOST ..." */

@@ -301,7 +301,7 @@ inline save_abort()
 	fi
 }
 
-/* keeper_save.c start_saver(), as far as there is none */
+/* keeper_saver.c saver_need(), as far as there is none */
 inline start_saver()
 {
 	if
@@ -355,7 +355,7 @@ inline conns_saved()
 	fi
 }
 
-/* begin_again(): with another saver. Sets request or again, or leaves fin as it is. */
+/* save_begin_again(): with another saver. Sets request or again, or leaves fin as it is. */
 inline begin_again()
 {
 	if
@@ -369,7 +369,7 @@ inline begin_again()
 	fi
 }
 
-/* done(), next(), next_while_unlocked(): a save has ended. Sets ev, again, request or tell. */
+/* save_done(), next(), next_while_unlocked(): a save has ended. Sets ev, again, request or tell. */
 inline save_done()
 {
 	phase = SAVE_NONE;
@@ -481,7 +481,7 @@ inline on_message()
 	m = 0
 }
 
-/* on_saver_dead(), saver_gone(); @retry: it died, and was not given up */
+/* saver_lost(), saver_gone(); @retry: it died, and was not given up */
 inline on_saver_dead(retry)
 {
 	saver_gone();
@@ -717,7 +717,7 @@ inline act_cut() /* lock_cut(): a child, which may take its time */
 inline act_save() /* save_at_lock() */
 {
 	if
-	:: phase != SAVE_NONE /* done() comes back here */
+	:: phase != SAVE_NONE /* save_done() comes back here */
 	:: phase == SAVE_NONE && (!image || !dirty) -> ev = LE_SAVED
 	:: phase == SAVE_NONE && image && dirty ->
 		dirty = 0;

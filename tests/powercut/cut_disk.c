@@ -73,8 +73,7 @@ static int get(struct server *s, void *buf, size_t size)
 	return n < 0 ? (int)n : (size_t)n == size ? 0 : -EPIPE;
 }
 
-/* --- negotiation -------------------------------------------------------------------------------
- */
+/* --- negotiation ----------------------------------------------------------------------------- */
 
 static int reply_option(struct server *s, uint32_t option, uint32_t type, const void *data,
 			uint32_t size)
@@ -142,8 +141,7 @@ static int negotiate(struct server *s)
 	return r < 0 ? r : 0;
 }
 
-/* --- requests ----------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 /* A write that must be durable flushes all before it too: it is the rarer one, and allowed. */
 static int carry_out(struct server *s, uint32_t type, uint64_t at, uint32_t size)
@@ -214,8 +212,7 @@ static int serve_one(struct server *s)
 	return answer(s, &req, type, carry_out(s, type, be64toh(req.from), size));
 }
 
-/* --- start and end -----------------------------------------------------------------------------
- */
+/* --- start and end --------------------------------------------------------------------------- */
 
 static int accept_qemu(struct server *s)
 {

@@ -45,8 +45,7 @@ static size_t n_needles;
 static uint8_t filter[1 << 16];
 static unsigned long counts[COUNTERS];
 
-/* --- AES-256's key schedule, and its equivalent inverse (FIPS 197), for what ciphers keep -------
- */
+/* --- AES-256's key schedule, and its equivalent inverse (FIPS 197), for what ciphers keep ---- */
 
 static uint8_t sbox[256];
 
@@ -210,8 +209,7 @@ static int add_keys(void)
 	return 0;
 }
 
-/* --- the search --------------------------------------------------------------------------------
- */
+/* --- the search ------------------------------------------------------------------------------ */
 
 static bool is_marker(uint64_t seed, unsigned epoch, unsigned c, const uint8_t *at)
 {
@@ -303,8 +301,7 @@ static int find(const char *ram, uint64_t seed, unsigned epoch)
 	return 0;
 }
 
-/* --- the keys of a vault -----------------------------------------------------------------------
- */
+/* --- the keys of a vault --------------------------------------------------------------------- */
 
 static int volume_key(const char *vault, uint64_t seed, uint8_t key[VOLUME_KEY_BYTES])
 {

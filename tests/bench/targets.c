@@ -1,0 +1,62 @@
+#include "tests/bench/targets.h"
+
+#include <math.h>
+#include <string.h>
+
+const struct target targets[] = {
+	{ "open", "cached", "gocryptfs", 0.55 },
+	{ "open", "strict", "gocryptfs", 1.0 },
+	{ "open", "cached", "hp", 0.95 },
+	{ "open4", "cached", "gocryptfs", 0.60 },
+	{ "open4", "strict", "gocryptfs", 1.0 },
+	{ "open", "cached", "gocryptfs", 0.40, .p99 = true },
+	{ "open", "strict", "gocryptfs", 0.80, .p99 = true },
+	{ "stat", "cached", "hp-nocache", 0.35 },
+	{ "stat", "strict", "hp-nocache", 0.60 },
+	{ "list", "cached", "gocryptfs", 1.3 },
+	{ "list", "strict", "gocryptfs", 1.5 },
+	{ "save", "cached", "gocryptfs", 1.0 },
+	{ "save", "strict", "gocryptfs", 1.1 },
+	{ "fsync", "cached", "gocryptfs", 1.0 },
+	{ "fsync", "strict", "gocryptfs", 1.0 },
+	{ "pread", "cached", "ext4", 1.3 },
+	{ "read-warm", "cached", "gocryptfs", 4.0 },
+	{ "read-warm", "strict", "gocryptfs", 1.0 },
+	{ "read-cold", "cached", "gocryptfs", 1.5 },
+	{ "read-cold", "strict", "gocryptfs", 1.0 },
+	{ "write", "cached", "gocryptfs", 1.5 },
+	{ "write", "strict", "gocryptfs", 1.0 },
+	{ "spawn", "cached", "gocryptfs", 0.60 },
+	{ "spawn", "strict", "gocryptfs", 0.80 },
+	{ "open", "rules", "cached", 1.05 },
+};
+const size_t n_targets = sizeof(targets) / sizeof(*targets);
+
+static bool is_rate(const char *key)
+{
+	for (size_t i = 0; i < n_workloads; i++)
+		if (!strcmp(workloads[i].key, key))
+			return workloads[i].rate;
+	return false;
+}
+
+double target_ratio(const struct bench *b, const struct target *t)
+{
+	const struct result *ours = bench_result(b, t->workload, t->view);
+	const struct result *theirs = bench_result(b, t->workload, t->against);
+	double a, c;
+
+	if (!ours || !theirs)
+		return NAN;
+	a = t->p99 ? result_p99(ours) : result_median(ours);
+	c = t->p99 ? result_p99(theirs) : result_median(theirs);
+	/* Times are kept: the rate of the one over that of the other is the other way round. */
+	return is_rate(t->workload) ? c / a : a / c;
+}
+
+bool target_met(const struct bench *b, const struct target *t)
+{
+	double ratio = target_ratio(b, t);
+
+	return is_rate(t->workload) ? ratio >= t->wanted : ratio <= t->wanted;
+}
