@@ -26,7 +26,7 @@ struct opening {
 	bool goes_on;	       /* a relay is not told of success: it is asked for more */
 	int *ret_sock; /* gets the connection on which it was opened, for client_policy(); NULL: not
 			  wanted */
-	struct res_done *ret;  /* the keeper's last answer is kept there, or NULL */
+	struct res_done *ret; /* the keeper's last answer is kept there, or NULL */
 };
 
 /*

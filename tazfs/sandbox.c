@@ -17,6 +17,7 @@ static const int allowed[] = {
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(close),
+	SCMP_SYS(close_range),
 	/* files of the store, and /proc for callers */
 	SCMP_SYS(openat),
 	SCMP_SYS(openat2),
@@ -85,6 +86,10 @@ static int add_conditions(scmp_filter_ctx ctx)
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 
+	/* A thread may leave the table of descriptors (scrub.c), and nothing else. */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1,
+				     SCMP_A0(SCMP_CMP_EQ, CLONE_FILES));
 	/* Its flags are in memory, where a filter can't look: glibc falls back to clone(2). */
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +68,16 @@ static int try_executable_memory(void)
 	return (int)syscall(SYS_mprotect, page, 4096, 7);
 }
 
+static int try_new_namespace(void)
+{
+	return (int)syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static int try_own_table(void)
+{
+	return (int)syscall(SYS_unshare, CLONE_FILES);
+}
+
 static int try_open(void)
 {
 	return open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -78,6 +89,7 @@ static void test_what_a_view_never_needs_is_refused(void **state)
 	assert_int_equal(inside(try_fork), EPERM);
 	assert_int_equal(inside(try_socket), EPERM);
 	assert_int_equal(inside(try_ptrace), EPERM);
+	assert_int_equal(inside(try_new_namespace), EPERM);
 	assert_int_equal(inside(try_peek), EPERM);
 	assert_int_equal(inside(try_executable_memory), EPERM);
 }
@@ -85,6 +97,7 @@ static void test_what_a_view_never_needs_is_refused(void **state)
 static void test_what_it_needs_goes_on(void **state)
 {
 	assert_int_equal(inside(try_open), 0);
+	assert_int_equal(inside(try_own_table), 0);
 }
 
 int main(void)
