@@ -162,6 +162,7 @@ void audit_note(struct audit *a, const struct audit_record *given, audit_describ
 	r.time_ns = audit_now_ns();
 	r.count = r.count ? r.count : 1;
 	r.text = NULL;
+	r.key_pid = r.pid;
 	/* A number that is none must not cost the record. */
 	if (!r.verdict || r.verdict >= AUDIT_VERDICTS)
 		r.verdict = AUDIT_DENY;

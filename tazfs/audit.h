@@ -51,7 +51,7 @@ void audit_free(struct audit *a); /* wipes what is in memory, written or not; NU
  * @r: verdict, by, rule, op, path, to, pid, start, program, session; @count 0 counts as 1.
  *     exe, script, tty and the chain may be left to @describe
  * @describe: adds them, when this is not a repeat; NULL: @r has them. What they point to must live
- *	      until audit_note() returns
+ *	      until audit_note() returns. It may put the process in the place of a thread in pid
  */
 typedef void audit_describe_t(struct audit_record *r, void *arg);
 void audit_note(struct audit *a, const struct audit_record *r, audit_describe_t *describe,

@@ -83,6 +83,7 @@ struct audit_record {
 	 * clock ticks since boot, and any number that is another one once it runs another program.
 	 */
 	uint64_t start, program;
+	uint32_t key_pid; /* @pid as audit_note() was given it: to describe may be to correct it */
 };
 
 extern const char *const audit_verdict_text[AUDIT_VERDICTS];

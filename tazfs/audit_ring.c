@@ -26,7 +26,7 @@ static const struct {
 struct entry {
 	uint64_t hash, tick, time_ns, last_ns, count, start, program;
 	uint32_t size; /* to the next entry */
-	uint32_t event, verdict, by, rule, pid, session, n_chain;
+	uint32_t event, verdict, by, rule, pid, key_pid, session, n_chain;
 	uint32_t text[TEXTS]; /* from the entry's beginning; 0: none */
 	struct {
 		uint32_t pid, exe;
@@ -84,7 +84,7 @@ void audit_ring_done(struct audit_ring *g)
 
 uint64_t audit_ring_hash(const uint8_t key[HASH_SHORT_KEY], const struct audit_record *r)
 {
-	const uint64_t numbers[] = { r->start, r->program, (uint64_t)r->pid << 32 | r->rule,
+	const uint64_t numbers[] = { r->start, r->program, (uint64_t)r->key_pid << 32 | r->rule,
 				     (uint64_t)r->event << 32 | r->verdict << 8 | r->by };
 	uint64_t h = hash_short(key, 0, numbers, sizeof(numbers));
 
@@ -96,7 +96,7 @@ uint64_t audit_ring_hash(const uint8_t key[HASH_SHORT_KEY], const struct audit_r
 
 static bool is_same(const struct entry *e, const struct audit_record *r, uint64_t hash)
 {
-	if (e->hash != hash || e->pid != r->pid || e->start != r->start ||
+	if (e->hash != hash || e->key_pid != r->key_pid || e->start != r->start ||
 	    e->program != r->program || e->verdict != r->verdict || e->rule != r->rule ||
 	    e->event != r->event || e->by != r->by)
 		return false;
@@ -221,6 +221,7 @@ bool audit_ring_add(struct audit_ring *g, const struct audit_record *r, uint64_t
 			     .by = r->by,
 			     .rule = r->rule,
 			     .pid = r->pid,
+			     .key_pid = r->key_pid,
 			     .session = r->session,
 			     .n_chain = n_chain };
 	fill(e, r);
@@ -284,7 +285,7 @@ struct audit_record audit_ring_whole(const struct audit_record *r, enum audit_le
 	if (all.by != AUDIT_BY_NOBODY)
 		all.by = AUDIT_BY_RULE;
 	if (level == AUDIT_PROGRAM) {
-		all.pid = all.n_chain = 0;
+		all.pid = all.key_pid = all.n_chain = 0;
 		all.start = 0;
 		all.script = all.tty = NULL;
 	}
@@ -296,12 +297,12 @@ static struct audit_share *share_of(struct audit_quota *q, const struct audit_re
 	struct audit_share *oldest = q->procs;
 
 	for (struct audit_share *s = q->procs; s < q->procs + AUDIT_PROCS; s++) {
-		if (s->pid == r->pid && s->start == r->start)
+		if (s->pid == r->key_pid && s->start == r->start)
 			return s;
 		if (s->since_ns < oldest->since_ns)
 			oldest = s;
 	}
-	*oldest = (struct audit_share){ .pid = r->pid, .start = r->start };
+	*oldest = (struct audit_share){ .pid = r->key_pid, .start = r->start };
 	return oldest;
 }
 

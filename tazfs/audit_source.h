@@ -4,6 +4,7 @@
 #ifndef TAZ_TAZFS_AUDIT_SOURCE_H
 #define TAZ_TAZFS_AUDIT_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,7 @@ struct audit_source {
 	 * 0 with @ret (whose memory is none of the caller's), or -errno. */
 	int (*verify)(struct audit_source *s, struct audit_check *ret);
 	void (*close)(struct audit_source *s); /* frees @s */
+	bool says;			       /* an error of read() has been told to the user */
 };
 
 /*
@@ -30,8 +32,8 @@ struct audit_source {
 int audit_source_file(const char *path, struct audit_source **ret);
 
 /*
- * audit_source_view - the view that is mounted at @dir; NULL: the vault's
- * Returns 0, -EOPNOTSUPP when that view cannot be asked, or -errno.
+ * audit_source_view - the view that is mounted at @dir; NULL: as control_open()
+ * Says what went wrong. Returns 0 or -errno.
  */
 int audit_source_view(const char *dir, struct audit_source **ret);
 

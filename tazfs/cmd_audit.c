@@ -31,16 +31,18 @@ struct show {
 	bool color;
 	char *mem;  /* AUDIT_PARSE_MEM(AUDIT_LINE_MAX) */
 	char *line; /* SHOWN_MAX */
+	bool told;  /* what went wrong */
 };
 
 /* A byte becomes four at most, and there are words in between. */
 #define SHOWN_MAX (4 * AUDIT_LINE_MAX + 65536)
 
-static int write_line(const char *line, size_t size)
+static int write_line(struct show *s, const char *line, size_t size)
 {
-	if (fwrite(line, 1, size, stdout) != size || putchar('\n') == EOF)
-		return errno ? -errno : -EIO;
-	return 0;
+	if (fwrite(line, 1, size, stdout) == size && putchar('\n') != EOF)
+		return 0;
+	s->told = true;
+	return log_err(errno ? -errno : -EIO, "write");
 }
 
 /* A line of a later version, or of somebody else: as it is, without what commands a terminal. */
@@ -51,12 +53,12 @@ static int show_strange(struct show *s, const char *line, size_t size)
 	if (s->args->filter.denied || s->args->filter.since_ns)
 		return 0;
 	if (s->args->json)
-		return write_line(line, size);
+		return write_line(s, line, size);
 	memcpy(s->mem, line, size);
 	s->mem[size] = '\0';
 	audit_puts(&o, "not understood: ");
 	audit_put_name(&o, s->mem);
-	return write_line(o.data, o.n);
+	return write_line(s, o.data, o.n);
 }
 
 static int show_line(void *arg, const char *line, size_t size)
@@ -70,20 +72,20 @@ static int show_line(void *arg, const char *line, size_t size)
 	if (!audit_filter_fits(&s->args->filter, &r))
 		return 0;
 	if (s->args->json)
-		return write_line(line, size);
+		return write_line(s, line, size);
 	audit_show(&o, &r, s->color);
-	return write_line(o.data, o.n);
+	return write_line(s, o.data, o.n);
 }
 
+/* Says what went wrong. */
 static int open_source(const struct show_args *a, struct audit_source **ret)
 {
-	int r = a->file ? audit_source_file(a->file, ret) : audit_source_view(a->dir, ret);
+	int r;
 
-	if (r == -EOPNOTSUPP)
-		log_error("this view cannot be asked for its log; --file FILE reads a copy of one");
-	else if (r < 0)
-		log_err(r, "read the log of %s", a->file ? a->file : a->dir ? a->dir : "the view");
-	return r;
+	if (!a->file)
+		return audit_source_view(a->dir, ret);
+	r = audit_source_file(a->file, ret);
+	return r < 0 ? log_err(r, "read the log %s", a->file) : 0;
 }
 
 static int show(const struct show_args *a)
@@ -94,6 +96,7 @@ static int show(const struct show_args *a)
 
 	if (r < 0)
 		return CMD_FAILED;
+	s.told = source->says;
 	if (a->follow)
 		setvbuf(stdout, NULL, _IOLBF, 0);
 	s.mem = malloc(AUDIT_PARSE_MEM(AUDIT_LINE_MAX));
@@ -106,7 +109,7 @@ static int show(const struct show_args *a)
 	free(s.line);
 	if (r == -EBADMSG)
 		log_error("that is no log: a line is longer than %lu bytes", AUDIT_LINE_MAX);
-	else if (r < 0)
+	else if (r < 0 && !s.told)
 		log_err(r, "show the log");
 	return r < 0 ? CMD_FAILED : CMD_DONE;
 }

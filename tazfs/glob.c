@@ -104,9 +104,16 @@ static int take_set(const char **p, const char *end, uint32_t c, const char **wh
 static bool take_one(const char **pattern, const char *pend, const char **name, const char *nend)
 {
 	const char *p = *pattern, *n = *name;
-	uint32_t c = take_char(&n, nend), wanted;
+	uint32_t c, wanted;
 	bool fits;
 
+	/* Nearly always: two plain letters. */
+	if ((unsigned char)*p < 0x80 && *p != '?' && *p != '[' && *p != '\\') {
+		*pattern += *p == *n;
+		*name += *p == *n;
+		return *p == *n;
+	}
+	c = take_char(&n, nend);
 	if (*p == '?') {
 		p++;
 		fits = true;
@@ -205,6 +212,14 @@ static bool inside(const char *tree, size_t tree_len, const char *path, size_t l
 			     !memcmp(tree, path, tree_len));
 }
 
+static bool last_fits(const struct glob *g, const char *path, size_t len)
+{
+	const char *slash = memrchr(path, '/', len);
+	size_t before = slash ? (size_t)(slash - path) + 1 : 0;
+
+	return part_fits(&g->parts[1], path + before, len - before);
+}
+
 bool glob_fits(const struct glob *g, const char *path, size_t len)
 {
 	switch (g->kind) {
@@ -212,6 +227,8 @@ bool glob_fits(const struct glob *g, const char *path, size_t len)
 		return len == g->literal_len && !memcmp(path, g->literal, len);
 	case GLOB_TREE:
 		return inside(g->literal, g->literal_len, path, len);
+	case GLOB_LAST:
+		return last_fits(g, path, len);
 	default:
 		return walk(g, path, len) >> g->n_parts & 1;
 	}
@@ -226,6 +243,8 @@ bool glob_below(const struct glob *g, const char *path, size_t len)
 		return leads;
 	case GLOB_TREE:
 		return leads || glob_fits(g, path, len);
+	case GLOB_LAST:
+		return true;
 	default:
 		return walk(g, path, len) & ((1ull << g->n_parts) - 1);
 	}
@@ -356,11 +375,16 @@ static void find_kind(struct glob *g, char *to)
 	unsigned literal = literal_parts(g);
 
 	g->deep = g->n_parts && g->parts[g->n_parts - 1].kind == PART_DEEP;
-	g->kind = literal == g->n_parts			 ? GLOB_EXACT
-		  : literal + 1 == g->n_parts && g->deep ? GLOB_TREE
-							 : GLOB_PARTS;
+	if (literal == g->n_parts)
+		g->kind = GLOB_EXACT;
+	else if (literal + 1 == g->n_parts && g->deep)
+		g->kind = GLOB_TREE;
+	else if (g->n_parts == 2 && !literal && !g->deep && g->parts[0].kind == PART_DEEP)
+		g->kind = GLOB_LAST;
+	else
+		g->kind = GLOB_PARTS;
 	g->literal = to;
-	if (g->kind == GLOB_PARTS)
+	if (g->kind != GLOB_EXACT && g->kind != GLOB_TREE)
 		return;
 	for (unsigned i = 0; i < literal; i++) {
 		if (i)

@@ -23,6 +23,7 @@
 enum glob_kind {
 	GLOB_EXACT, /* @literal and nothing else */
 	GLOB_TREE,  /* @literal and all that is below it */
+	GLOB_LAST,  /* "**" and one part: only the last part of a path counts */
 	GLOB_PARTS, /* anything else */
 };
 

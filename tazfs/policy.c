@@ -349,8 +349,12 @@ struct decision policy_decide(const struct policy *p, const struct policy_who *w
 
 enum { AT = 1, DEEP = 2, BELOW = 4 };
 
-/* How a rule's globs meet a path: at it, at it and all that is below, only at what is below. */
-static unsigned meets(const struct policy *p, const struct rule *rule, const char *path, size_t len)
+/*
+ * How a rule's globs meet a path: at it, at it and all that is below, or, if @below asks for it,
+ * only at what is below.
+ */
+static unsigned meets(const struct policy *p, const struct rule *rule, const char *path, size_t len,
+		      bool below)
 {
 	unsigned how = 0;
 
@@ -359,7 +363,7 @@ static unsigned meets(const struct policy *p, const struct rule *rule, const cha
 
 		if (glob_fits(g, path, len))
 			how |= g->deep ? AT | DEEP : AT;
-		else if (!(how & BELOW) && glob_below(g, path, len))
+		else if (below && !(how & BELOW) && glob_below(g, path, len))
 			how |= BELOW;
 	}
 	return how;
@@ -368,17 +372,19 @@ static unsigned meets(const struct policy *p, const struct rule *rule, const cha
 struct decision policy_look(const struct policy *p, const struct policy_who *who, const char *path)
 {
 	size_t len = strlen(path);
-	/* Everything is below the root, whatever its first part is. */
-	struct left l = left_of(p, who, len ? p->buckets[glob_path_bucket(path, len)] : NULL);
+	struct left l = left_of(p, who, p->buckets[glob_path_bucket(path, len)]);
 	unsigned at = MAY_ALL, below = MAY_ALL; /* what no rule has refused yet */
 	struct decision refused = { .verdict = VERDICT_DENY };
 	const struct rule *rule;
 
+	/* Everything is below the root, whatever its first part is. */
+	for (unsigned i = 0; !len && i < WORDS; i++)
+		l.rules[i] |= who->rules[i] & p->shows[i];
 	while (at && (rule = next_rule(&l))) {
-		unsigned how = meets(p, rule, path, len);
-		bool hides = rule->verdict == VERDICT_DENY || rule->verdict == VERDICT_HIDE;
+		bool shows = policy_shows(rule->verdict);
+		unsigned how = meets(p, rule, path, len, shows);
 
-		if (!hides) {
+		if (shows) {
 			if ((how & AT && rule->may & at) || (how & BELOW && rule->may & below))
 				return (struct decision){ VERDICT_ALLOW, rule->line };
 			continue;
@@ -403,7 +409,7 @@ struct decision policy_decide_tree(const struct policy *p, const struct policy_w
 	const struct rule *rule;
 
 	while ((rule = next_rule(&l))) {
-		unsigned how = meets(p, rule, path, len);
+		unsigned how = meets(p, rule, path, len, true);
 
 		if (!(rule->may & left) || !how)
 			continue;
@@ -438,7 +444,7 @@ bool policy_is_even(const struct policy *p)
 	for (unsigned i = 0; i < p->n_rules; i++) {
 		const struct rule *rule = &p->rules[i];
 
-		if (rule->verdict == VERDICT_DENY || rule->verdict == VERDICT_HIDE)
+		if (!policy_shows(rule->verdict))
 			refused |= rule->may;
 		else if (rule->may & ~refused && is_general(p, rule))
 			return true;

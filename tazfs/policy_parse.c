@@ -122,7 +122,9 @@ static int parse_line(struct parse *ps, void *unused)
 /* Which rules a path has to be held against, by its first part. */
 static void fill_buckets(struct policy *p)
 {
-	for (unsigned i = 0; i < p->n_rules; i++)
+	for (unsigned i = 0; i < p->n_rules; i++) {
+		if (policy_shows(p->rules[i].verdict))
+			p->shows[i / 64] |= 1ull << i % 64;
 		for (unsigned g = 0; g < p->rules[i].globs.n; g++) {
 			int bucket = glob_bucket(&p->globs[p->rules[i].globs.from + g]);
 			unsigned from = bucket < 0 ? 0 : bucket;
@@ -131,6 +133,7 @@ static void fill_buckets(struct policy *p)
 			for (unsigned b = from; b < to; b++)
 				p->buckets[b][i / 64] |= 1ull << i % 64;
 		}
+	}
 }
 
 static int parse_new(struct parse *ps, const char *text, size_t size)

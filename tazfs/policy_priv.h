@@ -57,6 +57,8 @@ struct policy {
 	unsigned n_globs;
 	/* Rules that may fit a path whose first part has that bucket. */
 	uint64_t buckets[GLOB_BUCKETS][POLICY_RULES_MAX / 64];
+	/* Rules that show something: all but deny and hide. */
+	uint64_t shows[POLICY_RULES_MAX / 64];
 };
 
 enum fit { FIT_NO, FIT_UNKNOWN, FIT_YES };
@@ -67,6 +69,12 @@ enum fit policy_term(const struct policy *p, const struct rule *rule, enum term 
 
 /* policy_path - does one of a rule's globs fit? */
 bool policy_path(const struct policy *p, const struct rule *rule, const char *path, size_t len);
+
+/* policy_shows - a verdict that leaves a file to be seen */
+static inline bool policy_shows(enum verdict v)
+{
+	return v != VERDICT_DENY && v != VERDICT_HIDE;
+}
 
 /* policy_refuses - a verdict that is neither allow nor ask */
 static inline bool policy_refuses(enum verdict v)

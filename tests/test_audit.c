@@ -263,6 +263,7 @@ static void describe(struct audit_record *r, void *arg)
 {
 	described++;
 	r->exe = arg;
+	r->pid = 4711; /* the process of that thread */
 }
 
 static void test_the_caller_is_described_once_and_not_for_repeats(void **state)
@@ -277,7 +278,8 @@ static void test_the_caller_is_described_once_and_not_for_repeats(void **state)
 	assert_int_equal(audit_flush(x->a), 0);
 	read_log(x);
 	assert_int_equal(described, 1);
-	assert_non_null(strstr(x->log, "\"exe\":\"/opt/program\""));
+	assert_non_null(strstr(x->log, "\"count\":50,"));
+	assert_non_null(strstr(x->log, "\"pid\":4711,\"exe\":\"/opt/program\""));
 }
 
 static void test_without_a_decision_nothing_is_written(void **state)

@@ -1,13 +1,12 @@
 #include "tests/callers_fixture.h"
 
-#include <linux/capability.h>
+#include <dirent.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
-
-#include "enclave/base/privs.h"
 
 /* --- the classifier --- */
 
@@ -234,6 +233,125 @@ static void test_a_process_whose_first_thread_has_ended_is_known_by_the_one_that
 	close(p[1]);
 }
 
+/* vfork(2): until it execs the child runs in its parent's memory, under a number of its own. */
+static void test_a_child_of_vfork_is_a_process_of_its_own(void **state)
+{
+	int go[2], at[2];
+	pid_t parent, kid;
+	char byte;
+
+	copy("/bin/sleep", "a");
+	lead(getpid(), 0);
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe2(at, O_CLOEXEC), 0);
+	parent = fork();
+	if (parent == 0) {
+		pid_t pid;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		kid = vfork();
+		if (kid == 0) {
+			pid = (pid_t)syscall(SYS_getpid);
+			if (write(at[1], &pid, sizeof(pid)) != sizeof(pid) ||
+			    read(go[0], &byte, 1) != 1)
+				_exit(1);
+			execl("a", "a", "60", (char *)NULL);
+			_exit(1);
+		}
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(at[0], &kid, sizeof(kid)), sizeof(kid));
+	assert_int_equal(caller_look(c, kid).tgid, kid);
+	assert_runs(seen.chain[0], "/proc/self/exe");
+	assert_int_equal(seen.chain[1].pid, parent);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	close(at[1]);
+	kill(parent, SIGSTOP);
+	for (int i = 0; i < 200 && seen.chain[0].exe.ino != id_of("a").ino; i++) {
+		usleep(10000);
+		caller_look(c, kid);
+	}
+	assert_runs(seen.chain[0], "a");
+	kill(kid, SIGKILL);
+	end(parent);
+	close(at[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
+/* A read of an empty pipe that io_uring(7) was asked for as ASYNC: one of its workers waits in it.
+ */
+static int uring_read(int fd)
+{
+	struct io_uring_params params = { 0 };
+	int ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+	static char byte;
+	unsigned *tail, *array;
+	struct io_uring_sqe *sqes;
+	char *sq;
+
+	if (ring < 0)
+		return -1;
+	sq = mmap(NULL, params.sq_off.array + sizeof(unsigned), PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQ_RING);
+	sqes = mmap(NULL, sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring,
+		    IORING_OFF_SQES);
+	if (sq == MAP_FAILED || sqes == MAP_FAILED)
+		return -1;
+	*sqes = (struct io_uring_sqe){ .opcode = IORING_OP_READ,
+				       .flags = IOSQE_ASYNC,
+				       .fd = fd,
+				       .addr = (uintptr_t)&byte,
+				       .len = 1 };
+	array = (unsigned *)(void *)(sq + params.sq_off.array);
+	tail = (unsigned *)(void *)(sq + params.sq_off.tail);
+	array[0] = 0;
+	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
+	return syscall(SYS_io_uring_enter, ring, 1, 0, 0, NULL, 0) == 1 ? 0 : -1;
+}
+
+/* The kernel's workers are threads of the process, and are found beside its own. */
+static pid_t other_thread(void)
+{
+	pid_t found = 0;
+	DIR *task = opendir("/proc/self/task");
+
+	for (struct dirent *d; task && (d = readdir(task));)
+		if (atoi(d->d_name) > 0 && atoi(d->d_name) != getpid())
+			found = atoi(d->d_name);
+	if (task)
+		closedir(task);
+	return found;
+}
+
+static int look_at_uring_worker(void)
+{
+	pid_t tid = 0;
+	int p[2];
+
+	if (pipe(p) < 0 || uring_read(p[0]) < 0)
+		return 77;
+	for (int i = 0; i < 200 && !tid; i++) {
+		usleep(10000);
+		tid = other_thread();
+	}
+	if (!tid)
+		return 77;
+	return caller_look(c, tid).tgid == getpid() && seen.chain[0].known && seen.whole ? 0 : 1;
+}
+
+static void test_a_worker_of_io_uring_is_its_process(void **state)
+{
+	int r;
+
+	lead(getpid(), 0);
+	r = in_child(look_at_uring_worker);
+	if (r == 77)
+		skip();
+	assert_int_equal(r, 0);
+}
+
 /* --- the rest of the facts --- */
 
 static void test_user_terminal_and_tracer_are_told(void **state)
@@ -305,123 +423,6 @@ static void test_a_process_of_several_users_is_of_none(void **state)
 	end(pid);
 }
 
-/* --- as members and the view really are: one uid, and the mark --- */
-
-static void drop_caps(void)
-{
-	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
-	if (syscall(SYS_capset, &h, none) < 0)
-		_exit(9);
-}
-
-enum member { HEALTHY, MARK_LOST, HIDDEN, OTHER_USER_NS, HIDDEN_AND_LOST };
-
-static pid_t member(enum member what)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_DUMPABLE, 1); /* as after an exec */
-		if (what == MARK_LOST || what == HIDDEN_AND_LOST)
-			drop_caps();
-		if (what == HIDDEN || what == HIDDEN_AND_LOST)
-			prctl(PR_SET_DUMPABLE, 0);
-		if (what == OTHER_USER_NS && unshare(CLONE_NEWUSER) < 0)
-			_exit(9);
-		raise(SIGSTOP);
-		for (;;)
-			pause();
-	}
-	waitpid(pid, NULL, WUNTRACED);
-	return pid;
-}
-
-static int look_at_members(void)
-{
-	static const struct {
-		enum member what;
-		bool open, known;
-	} table[] = {
-		{ HEALTHY, false, true },	  { MARK_LOST, true, true },
-		{ HIDDEN, false, false },	  { OTHER_USER_NS, true, true },
-		{ HIDDEN_AND_LOST, true, false },
-	};
-	int r = 0;
-
-	if (privs_become(NULL, 1000, 1000, 1) < 0)
-		return 77;
-	/* What privs_become() leaves is not dumpable: neither are our children, until they say so.
-	 */
-	lead(getpid(), SESSION_MARKED);
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table) && r == 0; i++) {
-		pid_t pid = member(table[i].what);
-
-		for (int again = 0; again < 2; again++) {
-			struct caller who = caller_look(c, pid);
-
-			if (!who.session || who.open != table[i].open ||
-			    seen.open != table[i].open || seen.chain[0].known != table[i].known)
-				r = 10 + (int)i;
-		}
-		end(pid);
-	}
-	return r;
-}
-
-static void test_a_marked_member_is_closed_and_known_unless_it_lost_the_mark_or_hides(void **state)
-{
-	int r;
-
-	if (getuid())
-		skip();
-	r = in_child(look_at_members);
-	if (r == 77)
-		skip();
-	assert_int_equal(r, 0);
-}
-
-static int lose_the_mark_later(void)
-{
-	pid_t pid;
-	int r = 0;
-
-	if (privs_become(NULL, 1000, 1000, 1) < 0)
-		return 77;
-	lead(getpid(), SESSION_MARKED);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_DUMPABLE, 1);
-		raise(SIGSTOP);
-		drop_caps();
-		raise(SIGSTOP);
-		_exit(0);
-	}
-	waitpid(pid, NULL, WUNTRACED);
-	if (caller_look(c, pid).open)
-		r = 1;
-	kill(pid, SIGCONT);
-	waitpid(pid, NULL, WUNTRACED);
-	if (!caller_look(c, pid).open)
-		r = 2;
-	end(pid);
-	return r;
-}
-
-static void test_a_member_that_loses_the_mark_is_open_at_its_next_request(void **state)
-{
-	int r;
-
-	if (getuid())
-		skip();
-	r = in_child(lose_the_mark_later);
-	if (r == 77)
-		skip();
-	assert_int_equal(r, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,11 +438,11 @@ int main(void)
 		T(test_a_bind_mount_does_not_hide_what_it_is),
 		T(test_a_thread_runs_what_its_process_runs),
 		T(test_a_process_whose_first_thread_has_ended_is_known_by_the_one_that_asks),
+		T(test_a_child_of_vfork_is_a_process_of_its_own),
+		T(test_a_worker_of_io_uring_is_its_process),
 		T(test_user_terminal_and_tracer_are_told),
 		T(test_a_terminal_that_is_gained_is_seen_at_once),
 		T(test_a_process_of_several_users_is_of_none),
-		T(test_a_marked_member_is_closed_and_known_unless_it_lost_the_mark_or_hides),
-		T(test_a_member_that_loses_the_mark_is_open_at_its_next_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,30 @@ static void test_a_script_is_ones_own_and_not_an_ancestors(void **state)
 	policy_free(p);
 }
 
+static void test_a_script_that_is_a_guess_is_refused_for_and_not_allowed(void **state)
+{
+	struct policy *p = parsed("hide  under=/usr/bin/gemini - **\n"
+				  "allow session exe=/usr/bin/python3 script=/usr/bin/aws r **\n"
+				  "allow session not-under=/usr/bin/claude l **\n");
+	struct facts f = member(p, "/usr/bin/python3", NULL);
+
+	/* A guess that is another one: nothing is in the way, and nothing is given for it. */
+	f.chain[0].doubt = true;
+	f.chain[0].script = id_of(p, "/usr/bin/aws");
+	assert_decision(decided(p, f, MAY_READ, "a"), VERDICT_DENY, 0);
+	assert_decision(decided(p, f, MAY_LIST, "a"), VERDICT_ALLOW, 3);
+	f.chain[0].script = id_of(p, "/usr/bin/gemini");
+	assert_decision(decided(p, f, MAY_LIST, "a"), VERDICT_HIDE, 1);
+	/* One that could be any. */
+	f.chain[0].script = (struct file_id){ 0 };
+	assert_decision(decided(p, f, MAY_LIST, "a"), VERDICT_HIDE, 1);
+	f.chain[0].doubt = false;
+	assert_decision(decided(p, f, MAY_LIST, "a"), VERDICT_ALLOW, 3);
+	f.chain[1].doubt = true;
+	assert_decision(decided(p, f, MAY_LIST, "a"), VERDICT_HIDE, 1);
+	policy_free(p);
+}
+
 static void test_uid_tty_tracer_and_environment_are_asked_for(void **state)
 {
 	struct policy *p = parsed("deny  traced                 - **\n"
@@ -334,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_unknown_fits_what_refuses_and_nothing_that_allows),
 		cmocka_unit_test(test_a_pin_is_the_hash_of_the_program),
 		cmocka_unit_test(test_a_script_is_ones_own_and_not_an_ancestors),
+		cmocka_unit_test(test_a_script_that_is_a_guess_is_refused_for_and_not_allowed),
 		cmocka_unit_test(test_uid_tty_tracer_and_environment_are_asked_for),
 		cmocka_unit_test(test_only_what_a_rule_asks_for_is_needed),
 		cmocka_unit_test(test_the_last_of_a_hundred_rules_decides),

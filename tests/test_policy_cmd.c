@@ -222,7 +222,7 @@ static void test_wrong_usage_is_2_and_says_how(void **state)
 		"policy test --preset ask",
 		"policy test p --policy p --preset ask",
 		"policy presets x",
-		"policy show a b",
+		"policy show x y",
 		"policy cheque p",
 		"policy test - --policy -",
 	};
