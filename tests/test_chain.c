@@ -217,6 +217,41 @@ static void test_who_gets_the_number_of_a_member_is_nobody(void **state)
 	close(p[1]);
 }
 
+static void test_who_gets_the_number_of_a_parent_is_no_ancestor(void **state)
+{
+	pid_t parent, kid = 0;
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	parent = fork();
+	if (parent == 0) {
+		kid = fork();
+		if (kid && write(p[1], &kid, sizeof(kid)) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(p[0], &kid, sizeof(kid)), sizeof(kid));
+	lead(getpid(), 0);
+	caller_look(c, kid);
+	assert_int_equal(seen.chain[1].pid, parent);
+	assert_true(seen.whole);
+	end(parent);
+	usleep(20000); /* a start time of its own */
+	if (process_numbered(parent) != parent)
+		skip();
+	callers_set_classifier(c, ALL, note, NULL);
+	caller_look(c, kid);
+	assert_int_equal(seen.n_chain, 1);
+	assert_false(seen.whole);
+	end(parent);
+	end(kid);
+	close(p[0]);
+	close(p[1]);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
 /* --- many at once --- */
 
 static _Atomic bool stop;
@@ -307,6 +342,7 @@ int main(void)
 		T(test_a_new_process_sees_what_its_ancestors_run_now),
 		T(test_facts_for_a_person_are_read_anew),
 		T(test_who_gets_the_number_of_a_member_is_nobody),
+		T(test_who_gets_the_number_of_a_parent_is_no_ancestor),
 		T(test_processes_that_die_while_they_are_looked_at_do_no_harm),
 		T(test_a_policy_can_be_freed_when_the_next_one_is_set),
 	};
