@@ -87,7 +87,11 @@ int audit_end(struct audit *a);
  */
 ssize_t audit_read(struct audit *a, uint64_t *at, char *buf, size_t size);
 
-/* audit_verify - check the log as it is on disk, with its own key. 0 with @ret, or -errno. */
+/*
+ * audit_verify - check the log as it is on disk, with its own key
+ * Returns 0 with @ret (nothing is to be freed), -EAGAIN when it moves on faster than it can be
+ * read, or -errno. Up to 20 MiB are read, piece by piece: a flush waits for one piece at most.
+ */
 int audit_verify(struct audit *a, struct audit_check *ret);
 
 /*

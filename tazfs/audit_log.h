@@ -62,11 +62,12 @@ void audit_log_rollback(struct audit_log *l);
  * audit_log_read - bytes of the log, oldest file first, without what fills their blocks
  * @at: from there on, as a place in all that was ever there since the start; moved to where the
  *	bytes begin when what was there is gone
- * Returns how many, at most @size and STORE_IO_MAX; 0 at the end; or -errno.
+ * @ret_ends: a file that is not the newest ends with them; may be NULL
+ * Returns how many, at most @size and STORE_IO_MAX, of one file; 0 at the end; or -errno.
  */
-ssize_t audit_log_read(struct audit_log *l, uint64_t *at, char *buf, size_t size);
+ssize_t audit_log_read(struct audit_log *l, uint64_t *at, char *buf, size_t size, bool *ret_ends);
 
-/* audit_log_verify - check all of it. Returns 0 with @ret, which has been done; or -errno. */
-int audit_log_verify(struct audit_log *l, struct audit_check *ret);
+/* audit_log_end - its key (borrowed), and the number of its last line */
+const struct secret *audit_log_end(const struct audit_log *l, uint64_t *ret_seq);
 
 #endif

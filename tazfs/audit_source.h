@@ -19,10 +19,10 @@ struct audit_source {
 	/* Until there may be more. 0 or -errno: there will be none. */
 	int (*wait)(struct audit_source *s);
 	/* Check all of it, with the log's own key, where that is; NULL: it is not here.
-	 * 0 with @ret (whose memory is none of the caller's), or -errno. */
+	 * 0 with @ret (nothing of it is to be freed), or -errno, said. */
 	int (*verify)(struct audit_source *s, struct audit_check *ret);
 	void (*close)(struct audit_source *s); /* frees @s */
-	bool says;			       /* an error of read() has been told to the user */
+	bool says;			       /* an error has been told to the user */
 };
 
 /*

@@ -3,7 +3,6 @@
 
 #include "enclave/base/fd.h"
 #include "tazfs/caller_priv.h"
-#include "tazfs/slow.h"
 
 bool facts_is_same_exe(const struct peek_exe *a, const struct peek_exe *b)
 {
@@ -38,7 +37,7 @@ static uid_t one_uid(const uid_t uid[4])
 }
 
 bool facts_now(struct callers *c, int procfd, pid_t tid, uint32_t session, unsigned needs,
-	       bool interpreter, struct now *ret)
+	       bool image, struct now *ret)
 {
 	struct now now = { .uid = (uid_t)-1 };
 	struct proc_status status;
@@ -58,7 +57,7 @@ bool facts_now(struct callers *c, int procfd, pid_t tid, uint32_t session, unsig
 	}
 	if (needs & FACT_TTY)
 		now.tty = proc_stat_read(procfd, &stat) == 0 && stat.tty_nr;
-	if (needs & FACT_ENV || interpreter)
+	if (image)
 		now.image = script_image(procfd);
 	*ret = now;
 	return (session && !now.open) || peek_is_living(procfd);
@@ -68,10 +67,8 @@ static bool is_env_clean(struct ask *a, int procfd)
 {
 	bool clean;
 
-	if (!slow_enter()) {
-		a->gave_up = true;
+	if (!ask_slow(a))
 		return false;
-	}
 	clean = script_env_is_clean(procfd);
 	slow_leave();
 	return clean;
@@ -124,15 +121,15 @@ int facts_read(struct ask *a, pid_t tid, struct known *k, struct facts *ret, int
 		run = k->kin.run;
 	else if (a->needs & FACT_SCRIPT)
 		kin_run(a, procfd, &run);
-	k->interpreter = run.interpreter;
-	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->interpreter, &k->now))
+	k->image = run.interpreter || a->needs & FACT_ENV;
+	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->image, &k->now))
 		return -ESRCH;
 	run.exe = k->now.exe;
 	fill(a, procfd, k, &run, ret);
 	/* The thread still belongs to it: so the process did not change under its number. */
 	if (proc_tgid_read(procfd) != tgid)
 		return -ESRCH;
-	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->interpreter, &now))
+	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->image, &now))
 		return -ESRCH;
 	*ret_procfd = take_fd(&procfd);
 	return facts_is_same_now(&now, &k->now) ? 0 : -EAGAIN;

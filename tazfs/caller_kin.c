@@ -6,7 +6,6 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "tazfs/caller_priv.h"
-#include "tazfs/slow.h"
 
 #define DEPTH 256 /* no process has that many ancestors; a loop is refused */
 
@@ -21,10 +20,8 @@ void kin_run(struct ask *a, int procfd, struct run *ret)
 	ret->script.doubt = ret->interpreter;
 	if (!ret->interpreter)
 		return;
-	if (!slow_enter()) {
-		a->gave_up = true;
+	if (!ask_slow(a))
 		return;
-	}
 	ret->image = script_image(procfd);
 	script_read(procfd, &ret->script);
 	slow_leave();
@@ -38,10 +35,8 @@ static bool is_image_still(struct ask *a, const struct kin *kin)
 
 	if (!(a->needs & FACT_CHAIN) || !(a->needs & FACT_SCRIPT) || !kin->run.interpreter)
 		return true;
-	if (!slow_enter()) {
-		a->gave_up = true;
+	if (!ask_slow(a))
 		return false;
-	}
 	procfd = proc_open(kin->pid);
 	image = procfd < 0 ? 0 : script_image(procfd);
 	slow_leave();

@@ -1,6 +1,7 @@
 #include "tazfs/caller_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "enclave/base/fd.h"
 
@@ -72,29 +73,42 @@ static bool is_member_still(const struct callers *c, const struct known *k)
 	return !k->kin.session || sessions_alive(c->sessions, k->kin.session);
 }
 
+static bool is_now_still(struct callers *c, const struct known *k)
+{
+	struct now now;
+
+	if (!facts_now(c, k->procfd, k->tid, k->kin.session, (uint32_t)k->stamp, false, &now))
+		return false;
+	now.image = k->now.image;
+	return facts_is_same_now(&now, &k->now);
+}
+
 bool known_recall(struct callers *c, pid_t tid, uint64_t stamp, struct caller *ret)
 {
 	struct set *set = set_of(c, tid);
+	autoclose int procfd = -EBADF;
 	bool found = false;
+	uint64_t image = 0;
 	struct known *k;
-	struct now now;
 
 	pthread_mutex_lock(&set->lock);
 	k = find_locked(set, tid);
-	if (k && k->stamp == stamp && is_member_still(c, k) &&
-	    facts_now(c, k->procfd, tid, k->kin.session, (uint32_t)stamp, k->interpreter, &now) &&
-	    facts_is_same_now(&now, &k->now)) {
+	if (k && k->stamp == stamp && is_member_still(c, k) && is_now_still(c, k)) {
 		k->used = ++set->clock;
 		*ret = (struct caller){ .tid = tid,
 					.tgid = k->kin.pid,
 					.start = k->kin.start,
 					.session = k->kin.session,
-					.open = now.open,
+					.open = k->now.open,
 					.who = k->who };
-		found = true;
+		image = k->image ? k->now.image : 0;
+		if (k->image)
+			procfd = fcntl(k->procfd, F_DUPFD_CLOEXEC, 0);
+		found = !k->image || procfd >= 0;
 	}
 	pthread_mutex_unlock(&set->lock);
-	return found;
+	/* Not below the lock: it can wait. */
+	return found && (procfd < 0 || script_image(procfd) == image);
 }
 
 /* It lives; and it still runs what it ran, if that was asked for. */

@@ -17,6 +17,7 @@
 #include "tazfs/peek.h"
 #include "tazfs/pin.h"
 #include "tazfs/script.h"
+#include "tazfs/slow.h"
 
 #define CALLER_SETS  64
 #define CALLER_WAYS  4
@@ -53,10 +54,10 @@ struct now {
 
 struct known {
 	pid_t tid;
-	struct kin kin;	  /* of its process; its own when kin.pid is tid */
-	unsigned needs;	  /* what kin was read for */
-	uint64_t stamp;	  /* of the classifier that has judged it; 0: none has */
-	bool interpreter; /* of the one who asks, with FACT_SCRIPT */
+	struct kin kin; /* of its process; its own when kin.pid is tid */
+	unsigned needs; /* what kin was read for */
+	uint64_t stamp; /* of the classifier that has judged it; 0: none has */
+	bool image;	/* of the one who asks, now has one: an interpreter, or for FACT_ENV */
 	struct now now;
 	struct policy_who who;
 	uint32_t generation; /* of the set of sessions, when it was looked at */
@@ -88,6 +89,13 @@ struct ask {
 	unsigned needs;
 	bool gave_up;
 };
+
+/* ask_slow - slow_enter(), once a look: who had to give up does not wait again */
+static inline bool ask_slow(struct ask *a)
+{
+	a->gave_up = a->gave_up || !slow_enter();
+	return !a->gave_up;
+}
 
 /* --- caller_known --- */
 
@@ -122,11 +130,11 @@ void kin_add_ancestors(struct ask *a, const struct kin *self, struct facts *f);
 /*
  * facts_now - read what can change
  * @tid, @session: its own; 0 for none
- * @interpreter: it needs an image for FACT_SCRIPT
+ * @image: read that, too: it can wait for a process that is in execve(2)
  * False when the thread has ended. What can't be read is as bad as it can be.
  */
 bool facts_now(struct callers *c, int procfd, pid_t tid, uint32_t session, unsigned needs,
-	       bool interpreter, struct now *ret);
+	       bool image, struct now *ret);
 bool facts_is_same_now(const struct now *a, const struct now *b);
 bool facts_is_same_exe(const struct peek_exe *a, const struct peek_exe *b);
 

@@ -174,7 +174,7 @@ static void print_json(const struct audit_check *c, const char *file)
 	json_object_object_add(o, "first", json_object_new_uint64(c->first_seq));
 	json_object_object_add(o, "last", json_object_new_uint64(c->last.seq));
 	json_object_object_add(o, "mac", json_object_new_string(mac));
-	json_object_object_add(o, "file", whole || !file ? NULL : json_object_new_string(file));
+	json_object_object_add(o, "file", whole ? NULL : json_object_new_string(file));
 	json_object_object_add(o, "line", whole ? NULL : json_object_new_uint64(c->line));
 	json_object_object_add(o, "flaw",
 			       whole ? NULL : json_object_new_string(audit_flaw_text[c->flaw]));
@@ -188,13 +188,17 @@ static void print_text(const struct audit_check *c, const char *file)
 
 	if (c->flaw != AUDIT_WHOLE) {
 		if (c->line)
-			log_error("%s, line %llu: %s", file ? file : "the log",
-				  (unsigned long long)c->line, audit_flaw_text[c->flaw]);
+			log_error("%s, line %llu: %s", file, (unsigned long long)c->line,
+				  audit_flaw_text[c->flaw]);
 		else
-			log_error("%s: %s", file ? file : "the log", audit_flaw_text[c->flaw]);
+			log_error("%s: %s", file, audit_flaw_text[c->flaw]);
 		if (c->missing)
 			log_error("so many lines are missing there: %llu",
 				  (unsigned long long)c->missing);
+		return;
+	}
+	if (!c->lines) {
+		puts("whole: nothing has been written yet");
 		return;
 	}
 	hash_hex_of(c->last.mac, AUDIT_MAC_BYTES, mac);
@@ -274,18 +278,19 @@ static int verify_view(const struct verify_args *a)
 	struct show_args where = { .dir = a->n ? a->files[0] : NULL };
 	struct audit_source *s;
 	struct audit_check c;
+	char name[64];
 	int r = open_source(&where, &s);
 
 	if (r < 0)
 		return CMD_FAILED;
-	r = s->verify ? s->verify(s, &c) : -EOPNOTSUPP;
+	r = s->verify(s, &c);
 	s->close(s);
-	if (r < 0) {
-		log_err(r, "have the view check its log");
+	if (r < 0)
 		return CMD_FAILED;
-	}
-	audit_check_end(&c, (uint64_t)a->until);
-	return say(a, &c, NULL);
+	if (a->until || c.lines)
+		audit_check_end(&c, (uint64_t)a->until);
+	snprintf(name, sizeof(name), "file %u of the log, from the oldest", c.file);
+	return say(a, &c, name);
 }
 
 static int run_verify(int argc, char *argv[])
@@ -310,10 +315,11 @@ static int run_verify(int argc, char *argv[])
 	}
 	a.n = argc - optind;
 	a.files = argv + optind;
-	if (!a.n || (a.n == 1 && stat(a.files[0], &st) == 0 && S_ISDIR(st.st_mode)))
-		return a.key ? cmd_usage(&cmd_audit) : verify_view(&a);
 	if (a.key)
-		return verify_files(&a);
+		return a.n ? verify_files(&a) : cmd_usage(&cmd_audit);
+	/* Of a view that does not let us look nobody says that it is a directory. */
+	if (a.n < 2 && (!a.n || stat(a.files[0], &st) < 0 || S_ISDIR(st.st_mode)))
+		return verify_view(&a);
 	log_error("files can only be checked with their key: --key FILE");
 	return CMD_USAGE;
 }

@@ -14,9 +14,10 @@
 #define CONTROL_BYTES 8192
 
 enum control_op {
-	CONTROL_POLICY = 1, /* the text of the policy in force, from @at on */
-	CONTROL_EXPLAIN,    /* what @pid may do with the path in @data, and why: lines of text */
-	CONTROL_AUDIT,	    /* the log, from @at on, which is moved behind the answer */
+	CONTROL_POLICY = 1,  /* the text of the policy in force, from @at on */
+	CONTROL_EXPLAIN,     /* what @pid may do with the path in @data, and why: lines of text */
+	CONTROL_AUDIT,	     /* the log, from @at on, which is moved behind the answer */
+	CONTROL_AUDIT_CHECK, /* is it whole: struct control_check */
 };
 
 struct control {
@@ -26,6 +27,14 @@ struct control {
 	int32_t pid;   /* EXPLAIN */
 	uint32_t may;  /* EXPLAIN: enum may; 0: only to look */
 	char data[CONTROL_BYTES];
+};
+
+/* As struct audit_check. */
+struct control_check {
+	uint32_t flaw; /* enum audit_flaw */
+	uint32_t file;
+	uint64_t line, missing, lines, first_seq, last_seq;
+	uint8_t mac[32];
 };
 
 /* Errors: ENOTTY no view of ours, EACCES the policy refuses, EIO it is locked, EINVAL, ESRCH. */

@@ -70,6 +70,32 @@ static int on_audit(fuse_req_t req, struct control *c)
 	return 0;
 }
 
+static int on_audit_check(fuse_req_t req, struct control *c)
+{
+	int r = permit(req, VIEW_OWN_DIR "/audit", MAY_READ);
+	struct view *v = view_of(req);
+	struct control_check answer = { 0 };
+	struct audit_check check = { 0 };
+
+	if (r == 0 && !v->audit)
+		r = -EOPNOTSUPP;
+	if (r == 0)
+		r = audit_verify(v->audit, &check);
+	if (r < 0)
+		return r;
+	answer.flaw = check.flaw;
+	answer.file = check.file;
+	answer.line = check.line;
+	answer.missing = check.missing;
+	answer.lines = check.lines;
+	answer.first_seq = check.first_seq;
+	answer.last_seq = check.last.seq;
+	memcpy(answer.mac, check.last.mac, sizeof(answer.mac));
+	memcpy(c->data, &answer, sizeof(answer));
+	c->size = sizeof(answer);
+	return 0;
+}
+
 static const struct {
 	uint32_t op;
 	int (*run)(fuse_req_t req, struct control *c);
@@ -77,6 +103,7 @@ static const struct {
 	{ CONTROL_POLICY, on_policy },
 	{ CONTROL_EXPLAIN, on_explain },
 	{ CONTROL_AUDIT, on_audit },
+	{ CONTROL_AUDIT_CHECK, on_audit_check },
 };
 
 static int answer(fuse_req_t req, struct control *c)

@@ -11,6 +11,10 @@
  * /proc/TID/exe to the view as it is, then the thread lives, is in our user namespace, and its
  * permitted capabilities are the mark: nobody outside can trace it.
  *
+ * The two calls are two moments. A member that drops the mark by itself and plays with its dumpable
+ * flag in between can pass for one that has it, once: it can give away what it reads in easier
+ * ways.
+ *
  * Source: proc(5); ptrace(2) "Ptrace access mode checking", PTRACE_MODE_READ_FSCREDS;
  * cap_ptrace_access_check() in security/commoncap.c; access(2): "for non-root users, the check uses
  * an empty set of capabilities" (access_override_creds() in fs/open.c). A process in a Landlock

@@ -1,5 +1,6 @@
 #include "tests/callers_fixture.h"
 
+#include <linux/sched.h>
 #include <pthread.h>
 
 /* --- the chain --- */
@@ -168,6 +169,89 @@ static void test_facts_for_a_person_are_read_anew(void **state)
 	end(seen.chain[1].pid);
 }
 
+/* A process with the number @pid, which must be free; 0 when the kernel does not let us. */
+static pid_t process_numbered(pid_t pid)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD,
+				   .set_tid = (uintptr_t)&pid,
+				   .set_tid_size = 1 };
+	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (child == 0)
+		for (;;)
+			pause();
+	return child < 0 ? 0 : child;
+}
+
+static void test_who_gets_the_number_of_a_member_is_nobody(void **state)
+{
+	pid_t leader, kid = 0;
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	leader = fork();
+	if (leader == 0) {
+		kid = fork();
+		if (kid && write(p[1], &kid, sizeof(kid)) < 0)
+			_exit(1);
+		if (kid)
+			waitpid(kid, NULL, 0);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(p[0], &kid, sizeof(kid)), sizeof(kid));
+	lead(leader, 0);
+	assert_true(caller_look(c, kid).session);
+	assert_int_equal(asked, 1);
+	kill(kid, SIGKILL);
+	for (int i = 0; i < 200 && kill(kid, 0) == 0; i++)
+		usleep(10000);
+	if (process_numbered(kid) != kid)
+		skip();
+	assert_int_equal(caller_look(c, kid).session, 0);
+	assert_int_equal(asked, 2);
+	assert_int_equal(seen.session, 0);
+	end(kid);
+	end(leader);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_who_gets_the_number_of_a_parent_is_no_ancestor(void **state)
+{
+	pid_t parent, kid = 0;
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	parent = fork();
+	if (parent == 0) {
+		kid = fork();
+		if (kid && write(p[1], &kid, sizeof(kid)) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(p[0], &kid, sizeof(kid)), sizeof(kid));
+	lead(getpid(), 0);
+	caller_look(c, kid);
+	assert_int_equal(seen.chain[1].pid, parent);
+	assert_true(seen.whole);
+	end(parent);
+	usleep(20000); /* a start time of its own */
+	if (process_numbered(parent) != parent)
+		skip();
+	callers_set_classifier(c, ALL, note, NULL);
+	caller_look(c, kid);
+	assert_int_equal(seen.n_chain, 1);
+	assert_false(seen.whole);
+	end(parent);
+	end(kid);
+	close(p[0]);
+	close(p[1]);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
 /* --- many at once --- */
 
 static _Atomic bool stop;
@@ -257,6 +341,8 @@ int main(void)
 		T(test_a_parent_that_ends_leaves_a_gap_for_what_is_looked_at_later),
 		T(test_a_new_process_sees_what_its_ancestors_run_now),
 		T(test_facts_for_a_person_are_read_anew),
+		T(test_who_gets_the_number_of_a_member_is_nobody),
+		T(test_who_gets_the_number_of_a_parent_is_no_ancestor),
 		T(test_processes_that_die_while_they_are_looked_at_do_no_harm),
 		T(test_a_policy_can_be_freed_when_the_next_one_is_set),
 	};

@@ -1,0 +1,163 @@
+/* "tazfs audit" on a running view: who may, what it shows, and that a change of the log is found.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "enclave/base/fd.h"
+#include "help.h"
+
+static struct view_fixture f;
+static int tazfs; /* opened as root: the owner need not reach the folder */
+
+static int make_files(void *arg)
+{
+	return mkdir(path_in(&f, "ssh"), 0755) < 0 ? -errno
+						   : write_file(path_in(&f, "ssh/id"), "private");
+}
+
+static int setup(void **state)
+{
+	f.policy = NULL;
+	fixture_start(&f, CACHED);
+	assert_int_equal(as(MEMBER, make_files, NULL), 0);
+	return fixture_policy(&f, "deny session w ssh/**\nallow session - **\n");
+}
+
+static int teardown(void **state)
+{
+	fixture_stop(&f);
+	return 0;
+}
+
+struct call {
+	char *argv[8];
+	int out; /* a memfd */
+	char text[65536];
+};
+
+/* Returns its exit status as an error. */
+static int run_tool(void *arg)
+{
+	struct call *c = arg;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(c->out, 1);
+		dup2(c->out, 2);
+		fexecve(tazfs, c->argv, (char *[]){ NULL });
+		_exit(126);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : -1000;
+}
+
+static struct call *audit(enum role role, int expected, const char *const *args)
+{
+	static struct call c;
+	ssize_t n;
+
+	c = (struct call){ .argv = { "tazfs", "audit" } };
+	for (int i = 0; args[i]; i++)
+		c.argv[i + 2] = (char *)args[i];
+	c.out = memfd_create("out", MFD_CLOEXEC);
+	assert_int_equal(as(role, run_tool, &c), -expected);
+	n = pread(c.out, c.text, sizeof(c.text) - 1, 0);
+	assert_true(n >= 0);
+	c.text[n] = '\0';
+	close(c.out);
+	return &c;
+}
+
+#define AUDIT(role, expected, ...) audit(role, expected, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void shows(const struct call *c, const char *what)
+{
+	if (!strstr(c->text, what))
+		fail_msg("not shown: %s in: %.2000s", what, c->text);
+}
+
+static int write_it(void *path)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : 0;
+}
+
+static void be_refused(void)
+{
+	assert_int_equal(as(MEMBER, write_it, (void *)path_in(&f, "ssh/id")), -EACCES);
+}
+
+static void test_a_member_is_shown_what_was_refused_at_once(void **state)
+{
+	be_refused();
+	shows(AUDIT(MEMBER, 0, f.mnt), "ssh/id  ");
+	shows(AUDIT(MEMBER, 0, "--denied", "--since", "1m", f.mnt), "(rule 1");
+	shows(AUDIT(MEMBER, 0, "--json", f.mnt), "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\"");
+}
+
+static void test_the_view_checks_its_own_log(void **state)
+{
+	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: nothing has been written yet");
+	be_refused();
+	AUDIT(MEMBER, 0, f.mnt);
+	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: 3 lines, number 1 to 3");
+	shows(AUDIT(MEMBER, 0, "verify", "--json", f.mnt), "{\"whole\":true,");
+	shows(AUDIT(MEMBER, 1, "verify", "--until", "9", f.mnt), "ends too early");
+}
+
+static void test_a_change_below_the_view_is_found(void **state)
+{
+	static char text[65536];
+	autoclose int fd = -EBADF;
+	char *at;
+
+	be_refused();
+	AUDIT(MEMBER, 0, f.mnt);
+	fd = open(path_below(&f, ".taz/audit.log"), O_RDWR | O_CLOEXEC);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	at = strstr(text, "ssh/id");
+	assert_non_null(at);
+	assert_int_equal(pwrite(fd, "k", 1, at - text), 1);
+	shows(AUDIT(MEMBER, 1, "verify", f.mnt), "line 3: it was changed");
+}
+
+static void test_nobody_outside_is_shown_anything(void **state)
+{
+	be_refused();
+	shows(AUDIT(OUTSIDER, 1, f.mnt), "this process may not look at it");
+	shows(AUDIT(OUTSIDER, 1, "verify", f.mnt), "this process may not look at it");
+	assert_int_equal(fixture_policy(&f, "deny session - .taz/**\nallow session - **\n"), 0);
+	shows(AUDIT(MEMBER, 1, f.mnt), "tazfs: the policy does not let");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_a_member_is_shown_what_was_refused_at_once),
+		T(test_the_view_checks_its_own_log),
+		T(test_a_change_below_the_view_is_found),
+		T(test_nobody_outside_is_shown_anything),
+	};
+	const char *path = getenv("TAZFS");
+
+	tazfs = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (tazfs < 0) {
+		fprintf(stderr, "TAZFS must name the program\n");
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
