@@ -103,21 +103,43 @@ static void fill(struct ask *a, int procfd, const struct known *k, const struct 
 		kin_add_ancestors(a, &k->kin, ret);
 }
 
+/* Most threads that ask are their process's first, and of one that is known. */
+static bool find_process(struct ask *a, int procfd, pid_t tid, struct kin *ret)
+{
+	pid_t tgid;
+
+	if (kin_recall(a, tid, ret))
+		return true;
+	tgid = proc_tgid_read(procfd);
+	return tgid > 0 && kin_find(a, tgid, ret);
+}
+
+/* It lives, so that its process did not change under its number; and it did not become another
+ * program while it was read. */
+static int check(struct ask *a, int procfd, const struct known *k)
+{
+	struct now now;
+
+	if (!facts_now(a->c, procfd, k->tid, k->kin.session, a->needs & FACT_EXE, k->image, &now))
+		return -ESRCH;
+	if (now.open != k->now.open || now.image != k->now.image)
+		return -EAGAIN;
+	return facts_is_same_exe(&now.exe, &k->now.exe) ? 0 : -EAGAIN;
+}
+
 int facts_read(struct ask *a, pid_t tid, struct known *k, struct facts *ret, int *ret_procfd)
 {
 	autoclose int procfd = proc_open(tid);
 	struct run run = { .script.doubt = true };
-	struct now now;
-	pid_t tgid;
+	int r;
 
 	*k = (struct known){ .tid = tid,
 			     .needs = a->needs,
 			     .generation = sessions_generation(a->c->sessions) };
-	tgid = procfd < 0 ? -ESRCH : proc_tgid_read(procfd);
-	if (tgid <= 0 || !kin_find(a, tgid, &k->kin))
+	if (procfd < 0 || !find_process(a, procfd, tid, &k->kin))
 		return -ESRCH;
 	/* Through its own thread: the first one of its process may have ended. */
-	if (a->needs & FACT_CHAIN && tid == tgid)
+	if (a->needs & FACT_CHAIN && tid == k->kin.pid)
 		run = k->kin.run;
 	else if (a->needs & FACT_SCRIPT)
 		kin_run(a, procfd, &run);
@@ -126,11 +148,8 @@ int facts_read(struct ask *a, pid_t tid, struct known *k, struct facts *ret, int
 		return -ESRCH;
 	run.exe = k->now.exe;
 	fill(a, procfd, k, &run, ret);
-	/* The thread still belongs to it: so the process did not change under its number. */
-	if (proc_tgid_read(procfd) != tgid)
-		return -ESRCH;
-	if (!facts_now(a->c, procfd, tid, k->kin.session, a->needs, k->image, &now))
-		return -ESRCH;
-	*ret_procfd = take_fd(&procfd);
-	return facts_is_same_now(&now, &k->now) ? 0 : -EAGAIN;
+	r = check(a, procfd, k);
+	if (r == 0)
+		*ret_procfd = take_fd(&procfd);
+	return r;
 }

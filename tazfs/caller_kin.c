@@ -43,6 +43,11 @@ static bool is_image_still(struct ask *a, const struct kin *kin)
 	return image && image == kin->run.image;
 }
 
+bool kin_recall(struct ask *a, pid_t pid, struct kin *ret)
+{
+	return known_recall_kin(a, pid, ret) && is_image_still(a, ret);
+}
+
 /*
  * The command of a leader is the first of its children: the kernel lists them oldest first, and
  * adds those that it hands over at the end. The leader reaps its command last of all.
@@ -105,7 +110,7 @@ static bool find(struct ask *a, pid_t pid, int depth, struct kin *ret)
 
 	if (depth > DEPTH)
 		return false;
-	if (known_recall_kin(a, pid, ret) && is_image_still(a, ret))
+	if (kin_recall(a, pid, ret))
 		return true;
 	k.generation = sessions_generation(a->c->sessions);
 	procfd = proc_open(pid);

@@ -113,7 +113,9 @@ void known_remember(const struct ask *a, const struct known *k, int *procfd);
 
 /* --- caller_kin --- */
 
-/* kin_find - where a process (not a thread) comes from. False when it has ended. */
+/* kin_recall - where a process comes from, if it is known and one; kin_find - or to be found out.
+ * A thread is no process. False when it has ended. */
+bool kin_recall(struct ask *a, pid_t pid, struct kin *ret);
 bool kin_find(struct ask *a, pid_t pid, struct kin *ret);
 
 /* kin_run - what the process of that thread runs, as far as is asked for */

@@ -23,6 +23,20 @@ static void test_a_caller_is_judged_once_and_the_answer_is_kept(void **state)
 	end(pid);
 }
 
+static void test_somebody_of_no_session_is_judged_once_too(void **state)
+{
+	pid_t pid = start(NULL);
+
+	for (unsigned needs = 0; needs < 2; needs++) {
+		callers_set_classifier(c, needs ? ALL : 0, note, (void *)7);
+		asked = 0;
+		assert_int_equal(caller_look(c, pid).session, 0);
+		assert_int_equal(caller_look(c, pid).who.rules[0], 7);
+		assert_int_equal(asked, 1);
+	}
+	end(pid);
+}
+
 static void test_another_classifier_judges_everybody_anew(void **state)
 {
 	pid_t pid = start(NULL);
@@ -428,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_a_caller_is_judged_once_and_the_answer_is_kept),
+		T(test_somebody_of_no_session_is_judged_once_too),
 		T(test_another_classifier_judges_everybody_anew),
 		T(test_what_is_not_needed_is_not_read),
 		T(test_who_is_gone_is_judged_by_nobody),

@@ -1,4 +1,5 @@
 /* Arguments and environment lie in memory that a process writes as it likes. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const programs[] = { "bash", "python3", "perl",
 						"node", "busybox", "ld.so" };
-	char *text = malloc(size + 1);
+	char *text = malloc(size ? size : 1);
 	const char *script = NULL;
 	enum args_script r;
 
