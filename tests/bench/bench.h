@@ -40,6 +40,7 @@ struct workload {
 	const char *key;	     /* in JSON, and for --only */
 	const char *name;	     /* in tables */
 	bool rate;		     /* shown as MiB/s: a time is that of the large file */
+	bool difference;	     /* of two times: its best round is only its luckiest */
 	int (*run)(struct place *p); /* 0 or -errno */
 };
 
@@ -60,6 +61,7 @@ struct result {
 double result_median(const struct result *r);
 double result_p99(const struct result *r);
 double result_best(const struct result *r);
+double result_best_p99(const struct result *r);
 
 /* result_add - a round's times; sorts them. @n: at least 1 */
 void result_add(struct result *r, double *us, size_t n);

@@ -55,16 +55,16 @@ static void print_ratios(const struct bench *b)
 {
 	char what[64];
 
-	snprintf(what, sizeof(what), "medians, time over that of %s", b->contenders[0].name);
+	snprintf(what, sizeof(what), "best round, time over that of %s", b->contenders[0].name);
 	print_heading(b, what);
 	for (size_t w = 0; w < n_workloads; w++) {
-		double first = result_median(&b->results[w][0]);
+		double first = result_best(&b->results[w][0]);
 
 		if (!bench_wants(b, &workloads[w]))
 			continue;
 		print_name(&workloads[w], true);
 		for (size_t c = 0; c < b->n_contenders; c++)
-			print_value(result_median(&b->results[w][c]) / first);
+			print_value(result_best(&b->results[w][c]) / first);
 		putchar('\n');
 	}
 }
@@ -121,8 +121,9 @@ void report_tables(const struct bench *b)
 		printf("on any CPU");
 	printf("%s\n", b->quick ? "; quick: the figures mean nothing" : "");
 	print_missing(b);
-	print_table(b, "median of the rounds' medians", result_median);
 	print_table(b, "the best round's median", result_best);
+	print_table(b, "median of the rounds' medians", result_median);
+	print_table(b, "the best round's p99", result_best_p99);
 	print_table(b, "median of the rounds' p99", result_p99);
 	print_ratios(b);
 	print_targets(b);
@@ -161,6 +162,7 @@ static struct json_object *json_result(const struct contender *c, const struct r
 	add_number(o, "median_us", result_median(r));
 	add_number(o, "best_us", result_best(r));
 	add_number(o, "p99_us", result_p99(r));
+	add_number(o, "best_p99_us", result_best_p99(r));
 	json_object_object_add(o, "round_median_us", json_rounds(r->median, r->rounds));
 	json_object_object_add(o, "round_p99_us", json_rounds(r->p99, r->rounds));
 	return o;

@@ -52,6 +52,11 @@ double result_best(const struct result *r)
 	return of_rounds(r, r->median, true);
 }
 
+double result_best_p99(const struct result *r)
+{
+	return of_rounds(r, r->p99, true);
+}
+
 static size_t find_contender(const struct bench *b, const char *name)
 {
 	size_t i = 0;

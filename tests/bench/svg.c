@@ -34,7 +34,7 @@ static double widest(const struct bench *b, size_t w)
 	double most = 0;
 
 	for (size_t c = 0; c < b->n_contenders; c++)
-		most = fmax(most, or_zero(result_median(&b->results[w][c])));
+		most = fmax(most, or_zero(result_best(&b->results[w][c])));
 	return most > 0 ? most : 1;
 }
 
@@ -66,7 +66,7 @@ static void put_value(const struct frame *p, const struct workload *w, double x,
 static void draw_bar(const struct frame *p, size_t w, size_t c)
 {
 	const struct result *r = &p->b->results[w][c];
-	double median = result_median(r), y = p->y + TITLE_H + (double)c * (BAR_H + 3);
+	double median = result_best(r), y = p->y + TITLE_H + (double)c * (BAR_H + 3);
 	double x = p->x + LABEL_W, wide, far;
 
 	fprintf(p->f, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%s</text>\n", x - 4,
@@ -74,7 +74,7 @@ static void draw_bar(const struct frame *p, size_t w, size_t c)
 	if (isnan(median))
 		return;
 	wide = width_of(p, median);
-	far = fmax(width_of(p, result_p99(r)), wide);
+	far = fmax(width_of(p, result_best_p99(r)), wide);
 	fprintf(p->f, "<rect x=\"%.0f\" y=\"%.0f\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n",
 		x, y, fmax(wide, 0.5), BAR_H, is_ours(p->b->contenders[c].name) ? "o" : "p");
 	fprintf(p->f, "<path d=\"M%.1f %.1fH%.1f\"/>\n", x + wide, y + BAR_H / 2.0, x + far);
@@ -116,7 +116,7 @@ static void draw_head(const struct frame *p)
 		"<style>.o{fill:#c4571b}.p{fill:#7b93ab}.t{font-size:12px;font-weight:bold}"
 		"path{stroke:#444}</style>\n"
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-		"<text x=\"%d\" y=\"20\" font-size=\"13\">Shorter is faster; bar: median of %u rounds, "
+		"<text x=\"%d\" y=\"20\" font-size=\"13\">Shorter is faster; bar: the best of %u rounds, "
 		"line: to the p99; %s%s</text>\n",
 		wide, high, MARGIN, p->b->rounds,
 		p->b->cpu >= 0 ? "file system and program on one CPU" : "on any CPU",

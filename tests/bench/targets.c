@@ -32,12 +32,21 @@ const struct target targets[] = {
 };
 const size_t n_targets = sizeof(targets) / sizeof(*targets);
 
-static bool is_rate(const char *key)
+static const struct workload *find(const char *key)
 {
-	for (size_t i = 0; i < n_workloads; i++)
-		if (!strcmp(workloads[i].key, key))
-			return workloads[i].rate;
-	return false;
+	size_t w = 0;
+
+	while (w + 1 < n_workloads && strcmp(workloads[w].key, key) != 0)
+		w++;
+	return &workloads[w];
+}
+
+/* In us. */
+static double judged(const struct result *r, const struct target *t)
+{
+	if (t->p99)
+		return result_best_p99(r);
+	return find(t->workload)->difference ? result_median(r) : result_best(r);
 }
 
 double target_ratio(const struct bench *b, const struct target *t)
@@ -48,15 +57,18 @@ double target_ratio(const struct bench *b, const struct target *t)
 
 	if (!ours || !theirs)
 		return NAN;
-	a = t->p99 ? result_p99(ours) : result_median(ours);
-	c = t->p99 ? result_p99(theirs) : result_median(theirs);
-	/* Times are kept: the rate of the one over that of the other is the other way round. */
-	return is_rate(t->workload) ? c / a : a / c;
+	a = judged(ours, t);
+	c = judged(theirs, t);
+	/* Times are kept: the rate of the one over that of the other is the other way round. A
+	 * difference that is not above 0 is noise. */
+	if (a <= 0 || c <= 0)
+		return NAN;
+	return find(t->workload)->rate ? c / a : a / c;
 }
 
 bool target_met(const struct bench *b, const struct target *t)
 {
 	double ratio = target_ratio(b, t);
 
-	return is_rate(t->workload) ? ratio >= t->wanted : ratio <= t->wanted;
+	return find(t->workload)->rate ? ratio >= t->wanted : ratio <= t->wanted;
 }

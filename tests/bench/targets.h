@@ -15,7 +15,8 @@ struct target {
 extern const struct target targets[];
 extern const size_t n_targets;
 
-/* target_ratio - what was measured, as the table has it; NaN when one of the two was not */
+/* target_ratio - of the best rounds (of a difference: of the medians); NaN when one of the two was
+ * not measured */
 double target_ratio(const struct bench *b, const struct target *t);
 
 /* target_met - false for NaN */
