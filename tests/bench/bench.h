@@ -63,6 +63,9 @@ double result_p99(const struct result *r);
 double result_best(const struct result *r);
 double result_best_p99(const struct result *r);
 
+/* result_judged - the one that counts: the best round, or of a difference the median */
+double result_judged(const struct result *r, const struct workload *w);
+
 /* result_add - a round's times; sorts them. @n: at least 1 */
 void result_add(struct result *r, double *us, size_t n);
 

@@ -58,13 +58,13 @@ static void print_ratios(const struct bench *b)
 	snprintf(what, sizeof(what), "best round, time over that of %s", b->contenders[0].name);
 	print_heading(b, what);
 	for (size_t w = 0; w < n_workloads; w++) {
-		double first = result_best(&b->results[w][0]);
+		double first = result_judged(&b->results[w][0], &workloads[w]);
 
 		if (!bench_wants(b, &workloads[w]))
 			continue;
 		print_name(&workloads[w], true);
 		for (size_t c = 0; c < b->n_contenders; c++)
-			print_value(result_best(&b->results[w][c]) / first);
+			print_value(result_judged(&b->results[w][c], &workloads[w]) / first);
 		putchar('\n');
 	}
 }

@@ -57,6 +57,11 @@ double result_best_p99(const struct result *r)
 	return of_rounds(r, r->p99, true);
 }
 
+double result_judged(const struct result *r, const struct workload *w)
+{
+	return w->difference ? result_median(r) : result_best(r);
+}
+
 static size_t find_contender(const struct bench *b, const char *name)
 {
 	size_t i = 0;

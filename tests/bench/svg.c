@@ -34,7 +34,7 @@ static double widest(const struct bench *b, size_t w)
 	double most = 0;
 
 	for (size_t c = 0; c < b->n_contenders; c++)
-		most = fmax(most, or_zero(result_best(&b->results[w][c])));
+		most = fmax(most, or_zero(result_judged(&b->results[w][c], &workloads[w])));
 	return most > 0 ? most : 1;
 }
 
@@ -66,7 +66,8 @@ static void put_value(const struct frame *p, const struct workload *w, double x,
 static void draw_bar(const struct frame *p, size_t w, size_t c)
 {
 	const struct result *r = &p->b->results[w][c];
-	double median = result_best(r), y = p->y + TITLE_H + (double)c * (BAR_H + 3);
+	double median = result_judged(r, &workloads[w]),
+	       y = p->y + TITLE_H + (double)c * (BAR_H + 3);
 	double x = p->x + LABEL_W, wide, far;
 
 	fprintf(p->f, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%s</text>\n", x - 4,

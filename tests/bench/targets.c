@@ -44,9 +44,7 @@ static const struct workload *find(const char *key)
 /* In us. */
 static double judged(const struct result *r, const struct target *t)
 {
-	if (t->p99)
-		return result_best_p99(r);
-	return find(t->workload)->difference ? result_median(r) : result_best(r);
+	return t->p99 ? result_best_p99(r) : result_judged(r, find(t->workload));
 }
 
 double target_ratio(const struct bench *b, const struct target *t)
