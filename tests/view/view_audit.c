@@ -113,6 +113,30 @@ static void test_a_member_is_shown_what_was_refused_at_once(void **state)
 	shows(AUDIT(MEMBER, 0, "--json", f.mnt), "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\"");
 }
 
+/* Refused, and refused again as another program. */
+static int refused_twice(void *path)
+{
+	char command[256];
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		snprintf(command, sizeof(command), ": > %s", (const char *)path);
+		if (write_it(path) != -EACCES)
+			_exit(1);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) == pid ? 0 : -errno;
+}
+
+static void test_what_a_process_does_as_another_program_is_another_line(void **state)
+{
+	assert_int_equal(as(MEMBER, refused_twice, (void *)path_in(&f, "ssh/id")), 0);
+	shows(AUDIT(MEMBER, 0, f.mnt), "/view_audit[");
+	shows(AUDIT(MEMBER, 0, f.mnt), "sh[");
+}
+
 static void test_the_view_checks_its_own_log(void **state)
 {
 	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: nothing has been written yet");
@@ -193,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_a_member_is_shown_what_was_refused_at_once),
+		T(test_what_a_process_does_as_another_program_is_another_line),
 		T(test_the_view_checks_its_own_log),
 		T(test_a_change_below_the_view_is_found),
 		T(test_who_follows_the_audit_does_not_keep_the_vault_open),
