@@ -35,7 +35,8 @@ struct judge_request {
 	struct node *node;
 	const char *name; /* NULL: @node itself */
 	unsigned may;	  /* enum may; 0: only to learn that it is there, and its attributes */
-	bool unrecorded;  /* when it is allowed: to read the record must not make it longer */
+	bool unrecorded;  /* when it is allowed: to read the record must not make it longer, and is
+			     no use of the vault */
 };
 
 struct judgement {

@@ -202,10 +202,8 @@ static void clear_store_cache(struct view *v)
 
 static int on_lock(struct view *v, const union request *req, int *fd)
 {
-	int r;
+	int r = scrub_within_limit(v, true);
 
-	view_audit_end(v);
-	r = scrub_within_limit(v, true);
 	if (r == 0)
 		clear_store_cache(v);
 

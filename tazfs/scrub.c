@@ -208,6 +208,9 @@ int scrub(struct view *v, bool bring_home)
 	gate_close(&v->gate, DRAIN_MS);
 	gate_open(&v->gate);
 	r = wipe_all(v);
+	/* Nothing is decided any more; and should the disk hang, the limit counts already. */
+	if (bring_home)
+		view_audit_end(v);
 	if (bring_home && syncfs(v->rootfd) < 0 && r == 0)
 		r = -errno;
 	return r;

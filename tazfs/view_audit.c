@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -93,6 +94,17 @@ static bool is_recorded(const struct judgement *j, const struct judge_request *r
 	return j->records_all && req->may && !req->unrecorded;
 }
 
+/* Differs once the process runs another program: what that one does is a record of its own. */
+static uint64_t program_of(pid_t tid)
+{
+	autoclose int procfd = proc_open(tid);
+	struct stat st;
+
+	if (procfd < 0 || fstatat(procfd, "exe", &st, 0) < 0)
+		return 0;
+	return ((uint64_t)st.st_dev << 40) ^ st.st_ino;
+}
+
 void view_note(struct view *v, pid_t tid, const struct judge_request *req,
 	       const struct judgement *j)
 {
@@ -114,6 +126,7 @@ void view_note(struct view *v, pid_t tid, const struct judge_request *req,
 	if (judge_path(&v->judge, req, path, sizeof(path)) < 0)
 		strcpy(path, "/"); /* it has no name any more */
 	r.path = path;
+	r.program = program_of(tid);
 	atomic_store_explicit(&v->noted, true, memory_order_relaxed);
 	audit_note(v->audit, &r, describe, &d);
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +17,7 @@
 
 #include <sys/syscall.h>
 
+#include "tazfs/caller.h"
 #include "tazfs/sandbox.h"
 
 /* In a child: enter, try, and say with the exit status what errno it gave. */
@@ -83,6 +84,30 @@ static int try_open(void)
 	return open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
 }
 
+static pid_t parent; /* getppid(2) is not among what is left */
+
+/* Everything that can be asked about our parent: a program with a hash and an environment. */
+static int try_facts(void)
+{
+	struct sessions *sessions;
+	struct callers *callers;
+	struct caller_text text;
+	struct facts f;
+	int r = sessions_new(&sessions);
+
+	if (r == 0)
+		r = callers_new(sessions, &callers);
+	if (r == 0)
+		r = callers_facts(callers, parent, ~0u, &f);
+	if (r == 0)
+		r = caller_text(&f.chain[0], &text);
+	if (r == 0 && (!f.chain[0].known || !f.chain[0].hashed || f.traced || !text.args_size ||
+		       f.uid == (uid_t)-1))
+		r = -EBADMSG;
+	errno = -r;
+	return r < 0 ? -1 : 0;
+}
+
 static void test_what_a_view_never_needs_is_refused(void **state)
 {
 	assert_int_equal(inside(try_exec), EPERM);
@@ -97,6 +122,8 @@ static void test_what_a_view_never_needs_is_refused(void **state)
 static void test_what_it_needs_goes_on(void **state)
 {
 	assert_int_equal(inside(try_open), 0);
+	parent = getpid();
+	assert_int_equal(inside(try_facts), 0);
 	assert_int_equal(inside(try_own_table), 0);
 }
 

@@ -8,15 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
+#include "enclave/base/msg.h"
 #include "help.h"
+#include "tazfs/control.h"
 
 static struct view_fixture f;
 static int tazfs; /* opened as root: the owner need not reach the folder */
@@ -108,6 +113,30 @@ static void test_a_member_is_shown_what_was_refused_at_once(void **state)
 	shows(AUDIT(MEMBER, 0, "--json", f.mnt), "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\"");
 }
 
+/* Refused, and refused again as another program. */
+static int refused_twice(void *path)
+{
+	char command[256];
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		snprintf(command, sizeof(command), ": > %s", (const char *)path);
+		if (write_it(path) != -EACCES)
+			_exit(1);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) == pid ? 0 : -errno;
+}
+
+static void test_what_a_process_does_as_another_program_is_another_line(void **state)
+{
+	assert_int_equal(as(MEMBER, refused_twice, (void *)path_in(&f, "ssh/id")), 0);
+	shows(AUDIT(MEMBER, 0, f.mnt), "/view_audit[");
+	shows(AUDIT(MEMBER, 0, f.mnt), "sh[");
+}
+
 static void test_the_view_checks_its_own_log(void **state)
 {
 	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: nothing has been written yet");
@@ -134,6 +163,46 @@ static void test_a_change_below_the_view_is_found(void **state)
 	shows(AUDIT(MEMBER, 1, "verify", f.mnt), "line 3: it was changed");
 }
 
+/* CLOCK_BOOTTIME of the last use, as the keeper asks for it. */
+static uint64_t last_use(void)
+{
+	struct view_idle msg = { 0 };
+
+	fixture_send(&f, VIEW_ASK_IDLE);
+	while (msg.op != VIEW_IDLE)
+		assert_true(msg_recv(f.keeper, &msg, sizeof(msg), NULL, 0) > 0);
+	return msg.last_ns;
+}
+
+/* As --follow does, all day long; @arg gets the time when the root had been opened. */
+static int follow(void *arg)
+{
+	autoclose int root = open(f.mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct timespec a_while = { .tv_nsec = 10000000 };
+	uint64_t *opened = arg;
+
+	*opened = io_boottime_ns();
+	for (int i = 0; i < 3; i++) {
+		struct control c = { .op = CONTROL_AUDIT };
+
+		nanosleep(&a_while, NULL);
+		if (root < 0 || ioctl(root, CONTROL_ASK, &c) < 0 || !c.size)
+			return -errno;
+	}
+	return 0;
+}
+
+static void test_who_follows_the_audit_does_not_keep_the_vault_open(void **state)
+{
+	uint64_t *opened = mmap(NULL, sizeof(*opened), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	be_refused();
+	assert_int_equal(as(MEMBER, follow, opened), 0);
+	assert_true(*opened && last_use() <= *opened);
+	munmap(opened, sizeof(*opened));
+}
+
 static void test_nobody_outside_is_shown_anything(void **state)
 {
 	be_refused();
@@ -148,8 +217,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_a_member_is_shown_what_was_refused_at_once),
+		T(test_what_a_process_does_as_another_program_is_another_line),
 		T(test_the_view_checks_its_own_log),
 		T(test_a_change_below_the_view_is_found),
+		T(test_who_follows_the_audit_does_not_keep_the_vault_open),
 		T(test_nobody_outside_is_shown_anything),
 	};
 	const char *path = getenv("TAZFS");
