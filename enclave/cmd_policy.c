@@ -61,14 +61,15 @@ static int put_in_force(int sock, int fd)
 }
 
 /* A session of its own, for as long as it takes. */
-static int change(struct visit *v, int fd)
+static int change(const struct visit *v, int fd)
 {
+	struct opening opening = v->opening;
 	autoclose int sock = -EBADF;
 	struct res_lock left;
 	int r, end;
 
-	v->opening.ret_sock = &sock;
-	r = opening_run(&v->opening);
+	opening.ret_sock = &sock;
+	r = opening_run(&opening);
 	if (r < 0)
 		return r;
 	r = put_in_force(sock, fd);
