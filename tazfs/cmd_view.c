@@ -102,9 +102,7 @@ static int serve(const struct view_args *a)
 	r = view_policy_load(&v);
 	if (r < 0)
 		return log_err(r, "read the policy of the vault");
-	r = view_audit_start(&v);
-	if (r < 0)
-		return r;
+	view_audit_start(&v);
 	snprintf(dev_fuse, sizeof(dev_fuse), "/dev/fd/%d", VIEW_FD_FUSE);
 	r = fs_new(&v, NULL);
 	if (r == 0)

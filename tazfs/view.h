@@ -103,8 +103,9 @@ int view_policy_set(struct view *v, int fd);
 /* view_givens - what no policy can change, at this moment */
 struct givens view_givens(struct view *v);
 
-/* view_audit_start - before the sandbox. Returns 0 or -errno (said). */
-int view_audit_start(struct view *v);
+/* view_audit_start - before the sandbox. Without room for it there is no audit, which is said: a
+ * full vault must open, or nobody could make room. */
+void view_audit_start(struct view *v);
 
 /* view_note - record a decision, if it is one of those that are recorded. Any thread, no I/O. */
 void view_note(struct view *v, pid_t tid, const struct judge_request *req,

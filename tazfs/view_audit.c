@@ -15,12 +15,13 @@
 
 #define EXE_BYTES 256 /* of a program's path, for the eye */
 
-int view_audit_start(struct view *v)
+void view_audit_start(struct view *v)
 {
 	autoclose int folder = own_folder(v->rootfd);
 	int r = folder < 0 ? folder : audit_new(folder, NULL, &v->audit);
 
-	return r < 0 ? log_err(r, "open the audit of the vault") : 0;
+	if (r < 0)
+		log_err(r, "open the audit of the vault: nothing is recorded");
 }
 
 /* --- one decision ------------------------------------------------------------------------------

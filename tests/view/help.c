@@ -108,6 +108,8 @@ static void leave_policy(struct view_fixture *f)
 	assert_int_equal(mkdir(path, 0700) | chown(path, OWNER, OWNER), 0);
 	snprintf(path, sizeof(path), "%s/.taz/policy", f->src);
 	assert_int_equal(write_file(path, f->policy) | chown(path, OWNER, OWNER), 0);
+	snprintf(path, sizeof(path), "%s/.taz/audit.key", f->src);
+	assert_int_equal(f->no_audit && mkdir(path, 0700), 0);
 }
 
 void fixture_start(struct view_fixture *f, int how)
@@ -118,9 +120,11 @@ void fixture_start(struct view_fixture *f, int how)
 	/* A set-up that failed had no teardown. */
 	if (f->dir[0])
 		fixture_stop(f);
-	*f = (struct view_fixture){
-		.keeper = -EBADF, .mountfd = -EBADF, .fusefd = -EBADF, .policy = f->policy
-	};
+	*f = (struct view_fixture){ .keeper = -EBADF,
+				    .mountfd = -EBADF,
+				    .fusefd = -EBADF,
+				    .policy = f->policy,
+				    .no_audit = f->no_audit };
 	snprintf(
 		f->dir, sizeof(f->dir), "%s/taz-view.XXXXXX",
 		place(how & IN_RAM ? "TAZ_RAM_DIR" : "TMPDIR", how & IN_RAM ? "/dev/shm" : "/tmp"));

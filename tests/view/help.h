@@ -22,6 +22,7 @@ struct view_fixture {
 	pid_t view;
 	bool lies;	       /* what VIEW_HOLLOW asks for is said to be done, and is not */
 	unsigned asked_hollow; /* how often */
+	bool no_audit;	       /* with policy: the audit's key there is not one */
 	const char *policy;    /* what the next fixture_start() finds in the store, or NULL */
 };
 

@@ -41,6 +41,7 @@ static int make_files(void *arg)
 static int setup(void **state)
 {
 	f.policy = NULL;
+	f.no_audit = false;
 	fixture_start(&f, CACHED);
 	return as(MEMBER, make_files, NULL);
 }
@@ -483,6 +484,18 @@ static void test_a_view_that_refused_nothing_writes_nothing(void **state)
 	assert_int_equal(stat(path_below(&f, ".taz/audit.log"), &st), -1);
 }
 
+/* As on a full volume: a vault that nobody could open for want of room would never get any. */
+static void test_a_view_whose_audit_cannot_be_opened_still_serves(void **state)
+{
+	fixture_stop(&f);
+	f.policy = "allow session - **\n";
+	f.no_audit = true;
+	fixture_start(&f, CACHED);
+	assert_int_equal(member(create_it, "other"), 0);
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "other")), -EACCES);
+	assert_int_equal(as(MEMBER, audit_has, "x"), -EOPNOTSUPP);
+}
+
 static void test_what_was_recorded_is_in_the_store_after_the_lock(void **state)
 {
 	struct stat st;
@@ -539,6 +552,8 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_view_that_refused_nothing_writes_nothing,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_view_whose_audit_cannot_be_opened_still_serves, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_what_was_recorded_is_in_the_store_after_the_lock, setup, teardown),
 	};
