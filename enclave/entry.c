@@ -142,9 +142,23 @@ static bool is_dots(const char *part, size_t len)
 	return (len == 1 || len == 2) && !memcmp(part, "..", len);
 }
 
+/* Ours is PLACE_OWN, and what the view keeps, which it shows nobody. */
+static bool is_ours(const char *file)
+{
+	static const char *const ours[] = { PLACE_OWN, ".tazfs" };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		size_t n = strlen(ours[i]);
+
+		if (!strncmp(file, ours[i], n) && (!file[n] || file[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
 const char *entry_file_why(const char *file)
 {
-	size_t len = strlen(file), own = strlen(PLACE_OWN);
+	size_t len = strlen(file);
 
 	if (!len || len > ENTRY_FILE_MAX)
 		return "a file's path has 1 to 255 bytes";
@@ -152,8 +166,8 @@ const char *entry_file_why(const char *file)
 		return "a file's path is relative to ~/secrets: write 'kube/config'";
 	if (has_control(file))
 		return "a file's path holds no control characters";
-	if (!strncmp(file, PLACE_OWN, own) && (!file[own] || file[own] == '/'))
-		return "'.taz' in the vault is ours: choose another path";
+	if (is_ours(file))
+		return "'.taz' and '.tazfs' in the vault are ours: choose another path";
 	for (const char *part = file;; part += strcspn(part, "/") + 1) {
 		size_t n = strcspn(part, "/");
 

@@ -36,7 +36,7 @@ struct audit_limits {	      /* 0: the default */
 
 /*
  * audit_new - find where the log ends
- * @dirfd: of a folder that only the view can reach, such as ".taz" of the store; not kept
+ * @dirfd: of a folder that only the view can reach, such as ".tazfs" of the store; not kept
  * @limits: NULL: the defaults
  *
  * Makes the key (audit_key.h) when there is none. Locks memory, so it is called before the sandbox

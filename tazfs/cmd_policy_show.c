@@ -54,7 +54,7 @@ const struct cmd cmd_policy_show = {
 	.help = "print the policy in force, or one that comes with tazfs",
 	.details =
 		"DIR is where the view is mounted, when not at ~/secrets. Who may not read the\n"
-		"policy by the policy (the path .taz/policy) does not see it.\n"
+		"policy by the policy (the path .tazfs/policy) does not see it.\n"
 		"\n"
 		"Example:\n"
 		"  tazfs policy show --preset tools >my.policy\n"

@@ -20,7 +20,7 @@
 #include "tazfs/node.h"
 #include "tazfs/session.h"
 
-#define VIEW_OWN_DIR ".taz" /* in the store's root: the policy and the audit; nobody sees it */
+#define VIEW_OWN_DIR ".tazfs" /* in the store's root: the policy and the audit; nobody sees it */
 
 /* It only ever goes forward. */
 enum view_phase {

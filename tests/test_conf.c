@@ -127,6 +127,7 @@ static const struct {
 	{ "entry a { file = '' }", 1, "1 to 255" },
 	{ "entry a { file = '.taz' }", 1, "ours" },
 	{ "entry a { file = '.taz/approved/x' }", 1, "ours" },
+	{ "entry a { file = '.tazfs/policy' }", 1, "ours" },
 	{ "entry a { env = X }", 1, "no 'file'" },
 	/* names of entries */
 	{ "entry '' { file = x }", 1, "1 to 64" },

@@ -104,11 +104,11 @@ static void leave_policy(struct view_fixture *f)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/.taz", f->src);
+	snprintf(path, sizeof(path), "%s/.tazfs", f->src);
 	assert_int_equal(mkdir(path, 0700) | chown(path, OWNER, OWNER), 0);
-	snprintf(path, sizeof(path), "%s/.taz/policy", f->src);
+	snprintf(path, sizeof(path), "%s/.tazfs/policy", f->src);
 	assert_int_equal(write_file(path, f->policy) | chown(path, OWNER, OWNER), 0);
-	snprintf(path, sizeof(path), "%s/.taz/audit.key", f->src);
+	snprintf(path, sizeof(path), "%s/.tazfs/audit.key", f->src);
 	assert_int_equal(f->no_audit && mkdir(path, 0700), 0);
 }
 

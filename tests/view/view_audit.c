@@ -155,7 +155,7 @@ static void test_a_change_below_the_view_is_found(void **state)
 
 	be_refused();
 	AUDIT(MEMBER, 0, f.mnt);
-	fd = open(path_below(&f, ".taz/audit.log"), O_RDWR | O_CLOEXEC);
+	fd = open(path_below(&f, ".tazfs/audit.log"), O_RDWR | O_CLOEXEC);
 	assert_true(read(fd, text, sizeof(text) - 1) > 0);
 	at = strstr(text, "ssh/id");
 	assert_non_null(at);
@@ -208,7 +208,7 @@ static void test_nobody_outside_is_shown_anything(void **state)
 	be_refused();
 	shows(AUDIT(OUTSIDER, 1, f.mnt), "this process may not look at it");
 	shows(AUDIT(OUTSIDER, 1, "verify", f.mnt), "this process may not look at it");
-	assert_int_equal(fixture_policy(&f, "deny session - .taz/**\nallow session - **\n"), 0);
+	assert_int_equal(fixture_policy(&f, "deny session - .tazfs/**\nallow session - **\n"), 0);
 	shows(AUDIT(MEMBER, 1, f.mnt), "tazfs: the policy does not let");
 }
 

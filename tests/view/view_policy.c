@@ -308,15 +308,15 @@ static void test_the_policy_is_kept_in_the_store_and_nobody_sees_it(void **state
 	ssize_t n;
 
 	in_force("# kept\nallow session - **\n");
-	fd = open(path_below(&f, ".taz/policy"), O_RDONLY | O_CLOEXEC);
+	fd = open(path_below(&f, ".tazfs/policy"), O_RDONLY | O_CLOEXEC);
 	n = read(fd, text, sizeof(text) - 1);
 	assert_int_equal(n, 4096);
 	assert_int_equal(strncmp(text, "# kept\nallow session - **\n", 25), 0);
 	assert_int_equal(strspn(text + 26, "\n"), 4096 - 26);
-	assert_int_equal(member(stat_it, ".taz"), -ENOENT);
-	assert_int_equal(member(read_it, ".taz/policy"), -ENOENT);
-	assert_int_equal(member(create_it, ".taz"), -EACCES);
-	assert_int_equal(member(is_listed, ".taz"), 0);
+	assert_int_equal(member(stat_it, ".tazfs"), -ENOENT);
+	assert_int_equal(member(read_it, ".tazfs/policy"), -ENOENT);
+	assert_int_equal(member(create_it, ".tazfs"), -EACCES);
+	assert_int_equal(member(is_listed, ".tazfs"), 0);
 }
 
 static void test_a_view_begins_with_the_policy_of_the_store(void **state)
@@ -375,7 +375,7 @@ static void test_a_policy_waits_while_the_store_is_being_copied(void **state)
 	assert_int_equal(msg_send(f.keeper, &msg, sizeof(msg), &fd, 1), 0);
 	fixture_send(&f, VIEW_ASK_IDLE);
 	fixture_wait(&f, VIEW_IDLE);
-	assert_int_equal(stat(path_below(&f, ".taz/policy"), &st), -1);
+	assert_int_equal(stat(path_below(&f, ".tazfs/policy"), &st), -1);
 	fixture_send(&f, VIEW_RESUME);
 	assert_int_equal(fixture_wait(&f, VIEW_POLICY_SET), 0);
 	assert_int_equal(member(write_it, "note"), -EACCES);
@@ -419,7 +419,7 @@ static void test_opening_a_decoy_asks_for_the_lock_and_looking_at_it_does_not(vo
 static void test_who_may_read_the_policy_gets_it_and_nobody_else(void **state)
 {
 	char all[] = "allow session - **\n",
-	     some[] = "deny session - .taz/**\nallow session - **\n";
+	     some[] = "deny session - .tazfs/**\nallow session - **\n";
 
 	in_force(all);
 	assert_int_equal(as(MEMBER, ask_policy, all), 0);
@@ -471,7 +471,7 @@ static void test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_dema
 		as(MEMBER, audit_has,
 		   "\"verdict\":\"allow\",\"rule\":2,\"op\":\"r\",\"path\":\"kube/config\""),
 		1);
-	in_force("deny session - .taz/audit\nallow session - **\n");
+	in_force("deny session - .tazfs/audit\nallow session - **\n");
 	assert_int_equal(as(MEMBER, audit_has, "x"), -EACCES);
 }
 
@@ -481,7 +481,7 @@ static void test_a_view_that_refused_nothing_writes_nothing(void **state)
 
 	assert_int_equal(member(read_it, "note"), 0);
 	assert_int_equal(fixture_lock(&f), 0);
-	assert_int_equal(stat(path_below(&f, ".taz/audit.log"), &st), -1);
+	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), -1);
 }
 
 /* As on a full volume: a vault that nobody could open for want of room would never get any. */
@@ -502,7 +502,7 @@ static void test_what_was_recorded_is_in_the_store_after_the_lock(void **state)
 
 	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
 	assert_int_equal(fixture_lock(&f), 0);
-	assert_int_equal(stat(path_below(&f, ".taz/audit.log"), &st), 0);
+	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), 0);
 	assert_true(st.st_size > 0);
 }
 
