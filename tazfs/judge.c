@@ -141,8 +141,12 @@ static struct decision decide_path(const struct judge *j, const struct caller *c
 {
 	char path[PATH_MAX];
 
-	if (path_of(j, req->node, req->name, path, sizeof(path)) < 0)
+	/* Whatever it was called, a rule may have been about it: only who may do everything may. */
+	if (path_of(j, req->node, req->name, path, sizeof(path)) < 0) {
+		if (req->may)
+			return policy_decide_tree(j->policy, &caller->who, "");
 		strcpy(path, NAMELESS);
+	}
 	if (req->may)
 		return policy_decide(j->policy, &caller->who, req->may, path);
 	return policy_look(j->policy, &caller->who, path);

@@ -264,6 +264,26 @@ static void test_what_may_not_be_deleted_is_not_replaced_either(void **state)
 	assert_int_equal(as(MEMBER, replace, NULL), 0);
 }
 
+/* Held by O_PATH, unlinked, and opened again by its descriptor. */
+static int read_unlinked(void *path)
+{
+	autoclose int held = open(path, O_PATH | O_CLOEXEC);
+	char again[64];
+
+	if (held < 0 || unlink(path) < 0)
+		return -errno;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", held);
+	return read_it(again);
+}
+
+static void test_a_file_without_a_name_is_for_those_who_may_everything(void **state)
+{
+	in_force("deny session r ssh/id\nallow session - **\n");
+	assert_int_equal(member(read_unlinked, "ssh/id"), -EACCES);
+	in_force("allow session - **\n");
+	assert_int_equal(member(read_unlinked, "note"), 0);
+}
+
 static int run_it(void *path)
 {
 	char *argv[] = { path, NULL };
@@ -526,6 +546,9 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_what_may_not_be_deleted_is_not_replaced_either,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_without_a_name_is_for_those_who_may_everything, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_to_run_a_program_takes_x_and_not_r, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
