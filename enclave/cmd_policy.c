@@ -14,8 +14,6 @@
 #include "enclave/cmd.h"
 #include "enclave/visit.h"
 
-#define POLICY_BYTES_MAX 65536 /* as tazfs/policy.h */
-
 /* The text as it is now, in memory that nobody can change any more: what the view takes. */
 static int seal(const char *text, size_t size, int *ret_fd)
 {
@@ -35,7 +33,7 @@ static int seal(const char *text, size_t size, int *ret_fd)
 
 static int read_policy(const char *path, int *ret_fd)
 {
-	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
+	autofree char *text = malloc(PROTO_POLICY_MAX + 1);
 	autoclose int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
 	ssize_t n;
 
@@ -43,8 +41,8 @@ static int read_policy(const char *path, int *ret_fd)
 		return -ENOMEM;
 	if (fd < 0)
 		return -errno;
-	n = io_read_full(fd, text, POLICY_BYTES_MAX + 1);
-	if (n > POLICY_BYTES_MAX)
+	n = io_read_full(fd, text, PROTO_POLICY_MAX + 1);
+	if (n > PROTO_POLICY_MAX)
 		return -EFBIG;
 	return n < 0 ? (int)n : seal(text, n, ret_fd);
 }

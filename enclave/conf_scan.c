@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/utf8.h"
 #include "enclave/conf.h"
 
 #define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -36,22 +37,6 @@ int conf_error_set(struct conf_error *err, unsigned line, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* The bytes of the UTF-8 character at @s: 1 to 4, or 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-
-	if (s[0] > 0xf4 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static int check_bytes(const char *text, size_t size, struct conf_error *err)
 {
 	unsigned line = 1;
@@ -62,7 +47,7 @@ static int check_bytes(const char *text, size_t size, struct conf_error *err)
 	for (size_t i = 0, n; i < size; i += n) {
 		unsigned char c = text[i];
 
-		n = utf8_length((const unsigned char *)text + i, size - i);
+		n = utf8_length(text + i, size - i);
 		if (!n)
 			return conf_error_set(err, line, "it is not UTF-8 (0x%02x)", c);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "enclave/place.h"
+#include "enclave/proto.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS	"0123456789"
@@ -145,7 +146,7 @@ static bool is_dots(const char *part, size_t len)
 /* Ours is PLACE_OWN, and what the view keeps, which it shows nobody. */
 static bool is_ours(const char *file)
 {
-	static const char *const ours[] = { PLACE_OWN, ".tazfs" };
+	static const char *const ours[] = { PLACE_OWN, PROTO_VIEW_DIR };
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
 		size_t n = strlen(ours[i]);

@@ -16,6 +16,11 @@
 #define PROTO_DIR    "/run/taz"
 #define PROTO_SOCKET PROTO_DIR "/enclave.sock"
 
+/* What the view keeps in the vault's root: it shows it to nobody, and nobody may make it. */
+#define PROTO_VIEW_DIR ".tazfs"
+
+#define PROTO_POLICY_MAX 65536 /* bytes of a policy for the view */
+
 /* --- the control socket: clients and the keeper ---------------------------------------------- */
 
 enum proto_op {

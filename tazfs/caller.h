@@ -100,6 +100,13 @@ struct caller_text {
 int caller_text(const struct program *p, struct caller_text *ret);
 
 /*
+ * caller_exe - the path of what one program of a chain runs; the kernel's word, for the eye only
+ * Returns 0, -ESRCH when it has ended, or -errno when the kernel does not tell. Cut as
+ * caller_text().
+ */
+int caller_exe(const struct program *p, char *buf, size_t size);
+
+/*
  * callers_facts - read everything anew that @needs asks for, for a person to see
  * @tid: any thread or process, a member or not
  * Nothing is taken from memory or kept. Returns 0, -ESRCH when it has ended meanwhile (or @ret

@@ -17,12 +17,14 @@ static void cut(char *text, size_t size)
 		strcpy(text + size - 4, "...");
 }
 
-static void read_exe(int procfd, char *text, size_t size)
+static int read_exe(int procfd, char *text, size_t size)
 {
 	ssize_t n = readlinkat(procfd, "exe", text, size - 1);
+	int r = n < 0 ? -errno : 0;
 
 	text[n < 0 ? 0 : n] = '\0';
 	cut(text, size);
+	return r;
 }
 
 static void read_comm(int procfd, char *text, size_t size)
@@ -61,6 +63,13 @@ static bool is_it(int procfd, const struct program *p)
 	struct proc_stat st;
 
 	return proc_stat_read(procfd, &st) == 0 && st.start == p->start;
+}
+
+int caller_exe(const struct program *p, char *buf, size_t size)
+{
+	autoclose int procfd = proc_open(p->pid);
+
+	return procfd < 0 || !is_it(procfd, p) ? -ESRCH : read_exe(procfd, buf, size);
 }
 
 int caller_text(const struct program *p, struct caller_text *ret)

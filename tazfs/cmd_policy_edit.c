@@ -17,8 +17,6 @@
 
 #define WORDS_MAX 16
 
-extern char **environ;
-
 /* In memory, and only the user's: a policy names the files of the vault. */
 static int make_file(const char *text, size_t size, char *path, size_t path_size)
 {
@@ -36,6 +34,19 @@ static int make_file(const char *text, size_t size, char *path, size_t path_size
 	return r;
 }
 
+/* With our terminal and environment. Its exit status, or -errno. */
+static int run_here(char *const argv[])
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execvp(argv[0], argv);
+		log_err(-errno, "start %s", argv[0]);
+		_exit(127);
+	}
+	return pid < 0 ? -errno : run_wait(pid);
+}
+
 /* An editor's name may have options: split at spaces, without a shell. */
 static int run_editor(const char *path)
 {
@@ -43,7 +54,6 @@ static int run_editor(const char *path)
 	autofree char *words = strdup(name && *name ? name : "vi");
 	char *argv[WORDS_MAX + 2], *rest = words, *word;
 	int n = 0;
-	pid_t pid;
 
 	while (words && n < WORDS_MAX && (word = strsep(&rest, " ")))
 		if (*word)
@@ -52,13 +62,7 @@ static int run_editor(const char *path)
 		return -EINVAL;
 	argv[n++] = (char *)path;
 	argv[n] = NULL;
-	pid = fork();
-	if (pid == 0) {
-		execvp(argv[0], argv);
-		log_err(-errno, "start the editor %s", argv[0]);
-		_exit(127);
-	}
-	return pid < 0 ? -errno : run_wait(pid);
+	return run_here(argv);
 }
 
 /* Returns 0, 1 when the text is the same as before, or -errno (said). */
@@ -106,21 +110,14 @@ static int put_in_force(const char *path)
 {
 	char enclave[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", enclave, sizeof(enclave) - 16);
-	char *argv[] = { "enclave", "policy", (char *)path, NULL };
-	pid_t pid;
+	char *argv[] = { enclave, "policy", (char *)path, NULL };
 
 	if (n < 0)
 		return -errno;
 	enclave[n] = '\0';
 	slash = strrchr(enclave, '/');
 	strcpy(slash + 1, "enclave");
-	pid = fork();
-	if (pid == 0) {
-		execv(enclave, argv);
-		log_err(-errno, "start %s", enclave);
-		_exit(127);
-	}
-	return pid < 0 ? -errno : run_wait(pid);
+	return run_here(argv);
 }
 
 static int edit_policy(int root)

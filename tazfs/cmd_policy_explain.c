@@ -22,15 +22,13 @@ struct args {
 
 static int parse_may(const char *text, unsigned *ret)
 {
-	static const char letters[] = "rwcdxl"; /* as enum may */
-
 	*ret = 0;
 	for (; *text; text++) {
-		const char *at = strchr(letters, *text);
+		const char *at = strchr(POLICY_LETTERS, *text);
 
 		if (!at)
 			return -EINVAL;
-		*ret |= 1u << (at - letters);
+		*ret |= 1u << (at - POLICY_LETTERS);
 	}
 	return 0;
 }
@@ -63,11 +61,10 @@ static int parse(int argc, char *argv[], struct args *a)
 /* Below the root, whether it was given so or as a whole path into the default mount. */
 static const char *below_root(const char *path)
 {
-	const char *home = getenv("HOME");
 	char secrets[PATH_MAX];
-	size_t n = snprintf(secrets, sizeof(secrets), "%s/secrets", home ? home : "");
+	size_t n = control_default(secrets, sizeof(secrets)) < 0 ? 0 : strlen(secrets);
 
-	if (n < sizeof(secrets) && !strncmp(path, secrets, n) && (!path[n] || path[n] == '/'))
+	if (n && !strncmp(path, secrets, n) && (!path[n] || path[n] == '/'))
 		path += n;
 	path += strspn(path, "/");
 	return strcmp(path, ".") ? path : "";

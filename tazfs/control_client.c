@@ -12,14 +12,19 @@
 #include "enclave/base/log.h"
 #include "tazfs/policy.h"
 
-int control_open(const char *dir)
+int control_default(char *buf, size_t size)
 {
 	const char *home = getenv("HOME");
+
+	return home && snprintf(buf, size, "%s/secrets", home) < (int)size ? 0 : -EINVAL;
+}
+
+int control_open(const char *dir)
+{
 	char secrets[PATH_MAX];
 	int fd;
 
-	if (!dir && (!home || snprintf(secrets, sizeof(secrets), "%s/secrets", home) >=
-				      (int)sizeof(secrets))) {
+	if (!dir && control_default(secrets, sizeof(secrets)) < 0) {
 		log_error("HOME is not set: say where the view is mounted");
 		return -EINVAL;
 	}

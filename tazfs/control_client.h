@@ -8,6 +8,9 @@
 
 #include "tazfs/control.h"
 
+/* control_default - "~/secrets" as a whole path. Returns 0, or -EINVAL when HOME does not say. */
+int control_default(char *buf, size_t size);
+
 /*
  * control_open - the root of a view
  * @dir: where it is mounted; NULL: ~/secrets

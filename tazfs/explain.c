@@ -1,14 +1,9 @@
 #include "tazfs/explain.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "enclave/base/fd.h"
-#include "enclave/base/proc.h"
 #include "tazfs/policy_why.h"
 
 #define FACTS_ALL ~0u
@@ -31,25 +26,14 @@ __attribute__((format(printf, 2, 3))) static void say(struct text *t, const char
 		t->len += (size_t)n < t->size - t->len ? (size_t)n : t->size - t->len - 1;
 }
 
-const char *explain_verdict(enum verdict verdict)
-{
-	static const char *const names[] = { "deny", "hide", "decoy", "ask", "allow" };
-
-	return (size_t)verdict < sizeof(names) / sizeof(*names) ? names[verdict] : "?";
-}
-
 /* A program's path is for the eye only: rules look at the file. Control characters are not shown.
  */
 static void say_program(struct text *t, const struct program *p)
 {
-	autoclose int procfd = proc_open(p->pid);
 	char path[512];
-	ssize_t n = procfd < 0 ? -1 : readlinkat(procfd, "exe", path, sizeof(path) - 1);
 
-	if (n < 0 || !p->known)
+	if (!p->known || caller_exe(p, path, sizeof(path)) < 0)
 		strcpy(path, "(the kernel does not tell what it runs)");
-	else
-		path[n] = '\0';
 	for (char *c = path; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
@@ -104,7 +88,7 @@ static void say_verdict(struct text *t, struct judge *j, const struct facts *f,
 	unsigned lines = 1;
 	size_t size;
 
-	say(t, "%s\n", explain_verdict(d.verdict));
+	say(t, "%s\n", policy_verdict_name(d.verdict));
 	if (d.line)
 		say_rule(t, p, d.line);
 	else

@@ -14,7 +14,4 @@
 size_t explain(struct judge *j, const struct givens *givens, pid_t pid, unsigned may,
 	       const char *path, char *buf, size_t size);
 
-/* explain_verdict - "allow", "deny", ... */
-const char *explain_verdict(enum verdict verdict);
-
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/base/utf8.h"
+
 enum part_kind { PART_LITERAL, PART_PATTERN, PART_DEEP };
 
 struct glob_part {
@@ -13,29 +15,10 @@ struct glob_part {
 	size_t len;
 };
 
-size_t glob_char(const char *text, size_t left)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t n;
-
-	if (!left)
-		return 0;
-	n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] > 0xf4 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Takes one character; a byte that is none gets a number that no character has. */
 static uint32_t take_char(const char **s, const char *end)
 {
-	size_t n = glob_char(*s, end - *s);
+	size_t n = utf8_length(*s, end - *s);
 	unsigned char first = **s;
 	uint32_t c = n == 1 ? first : n == 2 ? first & 0x1f : n == 3 ? first & 0x0f : first & 0x07;
 

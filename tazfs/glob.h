@@ -66,7 +66,4 @@ bool glob_covers(const struct glob *a, const struct glob *b);
 unsigned glob_path_bucket(const char *path, size_t len);
 int glob_bucket(const struct glob *g);
 
-/* glob_char - the length of the UTF-8 character at @s (RFC 3629), or 0 when it is none */
-size_t glob_char(const char *s, size_t left);
-
 #endif

@@ -195,8 +195,7 @@ struct judgement judge_list_begin(struct judge *j, const struct givens *givens, 
 		judgement = judged(j, &caller, decide_path(j, &caller, &req));
 		ret->all = policy_audit_only(j->policy);
 		ret->who = caller.who;
-		if (path_of(j, dir, NULL, ret->path, sizeof(ret->path)) < 0)
-			strcpy(ret->path, NAMELESS);
+		judge_path(j, &req, ret->path, sizeof(ret->path));
 		ret->len = strlen(ret->path);
 	}
 	if (!judgement.granted)
@@ -232,9 +231,10 @@ bool judge_is_even(struct judge *j)
 	return even;
 }
 
-int judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size)
+void judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size)
 {
-	return path_of(j, req->node, req->name, buf, size);
+	if (path_of(j, req->node, req->name, buf, size) < 0)
+		strcpy(buf, NAMELESS);
 }
 
 size_t judge_text(struct judge *j, size_t at, char *buf, size_t size)

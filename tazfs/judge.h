@@ -98,8 +98,9 @@ bool judge_is_even(struct judge *j);
  */
 bool judge_find_programs(struct judge *j, struct file_id *ret);
 
-/* judge_path - the path that a request is about. Returns 0, or as node_path(). */
-int judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size);
+/* judge_path - the path that a request is about; "/" when it has none any more, or it is too long
+ */
+void judge_path(struct judge *j, const struct judge_request *req, char *buf, size_t size);
 
 /* judge_text - a copy of the policy's text in @buf from @at on. Returns the bytes copied; 0 behind
  * its end. */

@@ -36,6 +36,8 @@ enum may {
 	MAY_ALL = 63,
 };
 
+#define POLICY_LETTERS "rwcdxl" /* how they are written, in the order of enum may */
+
 /* policy_verdict_name - "deny", "hide"... */
 const char *policy_verdict_name(enum verdict v);
 

@@ -155,7 +155,7 @@ static int add_values(struct parse *ps, struct rule *rule, enum term term, char 
 /* Neither a term nor operations: what could it be? */
 static int unknown(struct parse *ps)
 {
-	size_t key = strcspn(ps->word, "="), good = strspn(ps->word, "rwcdxl");
+	size_t key = strcspn(ps->word, "="), good = strspn(ps->word, POLICY_LETTERS);
 	const char *meant, *names[N_TERMS + 1] = { NULL };
 	char c = ps->word[key], name[64];
 

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "enclave/base/size.h"
+#include "enclave/base/utf8.h"
 #include "tazfs/policy_parse.h"
 
-#define OPERATIONS "rwcdxl" /* in the order of enum may */
-#define VALUE_MAX  4095	    /* PATH_MAX without its NUL */
+#define VALUE_MAX 4095 /* PATH_MAX without its NUL */
 
 static const char *const verdicts[] = {
 	[VERDICT_DENY] = "deny", [VERDICT_HIDE] = "hide",   [VERDICT_DECOY] = "decoy",
@@ -102,7 +102,7 @@ static int check_bytes(struct parse *ps, const char *text, size_t size)
 		unsigned char c = text[i];
 		unsigned column = text + i - line + 1;
 
-		n = glob_char(text + i, size - i);
+		n = utf8_length(text + i, size - i);
 		if (!n)
 			return parse_fail(ps, column,
 					  "not UTF-8 (0x%02x): write ? for a byte of such a name",
@@ -218,8 +218,8 @@ unsigned parse_may(const char *word)
 	if (!strcmp(word, "-"))
 		return MAY_ALL;
 	for (; *word; word++) {
-		const char *at = strchr(OPERATIONS, *word);
-		unsigned bit = at ? 1u << (at - OPERATIONS) : 0;
+		const char *at = strchr(POLICY_LETTERS, *word);
+		unsigned bit = at ? 1u << (at - POLICY_LETTERS) : 0;
 
 		if (!bit || may & bit)
 			return 0;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enclave/proto.h"
 #include "tazfs/audit.h"
 #include "tazfs/caller.h"
 #include "tazfs/durable.h"
@@ -20,7 +21,7 @@
 #include "tazfs/node.h"
 #include "tazfs/session.h"
 
-#define VIEW_OWN_DIR ".tazfs" /* in the store's root: the policy and the audit; nobody sees it */
+#define VIEW_OWN_DIR PROTO_VIEW_DIR /* in the store's root: the policy and the audit */
 
 /* It only ever goes forward. */
 enum view_phase {

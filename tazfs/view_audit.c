@@ -1,17 +1,19 @@
 /* What a view records of its decisions, and when that is written (audit.h). */
 #include "tazfs/view.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/proc.h"
 #include "tazfs/own.h"
+#include "tazfs/peek.h"
+
+_Static_assert(VERDICT_ALLOW + AUDIT_DENY == AUDIT_ALLOW &&
+		       VERDICT_HIDE + AUDIT_DENY == AUDIT_HIDE &&
+		       VERDICT_DECOY + AUDIT_DENY == AUDIT_DECOY &&
+		       VERDICT_ASK + AUDIT_DENY == AUDIT_ASK,
+	       "the audit's verdicts are the policy's, with one for none before them");
 
 #define EXE_BYTES 256 /* of a program's path, for the eye */
 
@@ -27,26 +29,14 @@ void view_audit_start(struct view *v)
 /* --- one decision ------------------------------------------------------------------------------
  */
 
-static enum audit_verdict verdict_of(enum verdict verdict)
-{
-	static const enum audit_verdict table[] = {
-		[VERDICT_DENY] = AUDIT_DENY,   [VERDICT_HIDE] = AUDIT_HIDE,
-		[VERDICT_DECOY] = AUDIT_DECOY, [VERDICT_ASK] = AUDIT_ASK,
-		[VERDICT_ALLOW] = AUDIT_ALLOW,
-	};
-
-	return table[verdict];
-}
-
 /* The letters of the policy, or "look". */
 static const char *operation(unsigned may, char buf[8])
 {
-	static const char letters[] = "rwcdxl";
 	char *at = buf;
 
-	for (int i = 0; letters[i]; i++)
+	for (int i = 0; POLICY_LETTERS[i]; i++)
 		if (may & (1u << i))
-			*at++ = letters[i];
+			*at++ = POLICY_LETTERS[i];
 	*at = '\0';
 	return may ? buf : "look";
 }
@@ -54,19 +44,12 @@ static const char *operation(unsigned may, char buf[8])
 struct describe {
 	struct view *v;
 	pid_t tid;
-	char tty[16];
 	char exe[FACTS_CHAIN_MAX][EXE_BYTES];
 };
 
-static const char *exe_of(pid_t pid, char buf[EXE_BYTES])
+static const char *exe_of(const struct program *p, char buf[EXE_BYTES])
 {
-	autoclose int procfd = proc_open(pid);
-	ssize_t n = procfd < 0 ? -1 : readlinkat(procfd, "exe", buf, EXE_BYTES - 1);
-
-	if (n < 0)
-		return NULL;
-	buf[n] = '\0';
-	return buf;
+	return caller_exe(p, buf, EXE_BYTES) < 0 ? NULL : buf;
 }
 
 static void describe(struct audit_record *r, void *arg)
@@ -77,11 +60,11 @@ static void describe(struct audit_record *r, void *arg)
 	if (callers_facts(d->v->callers, d->tid, FACT_EXE | FACT_CHAIN, &facts) < 0)
 		return;
 	r->pid = facts.chain[0].pid;
-	r->exe = exe_of(facts.chain[0].pid, d->exe[0]);
+	r->exe = exe_of(&facts.chain[0], d->exe[0]);
 	for (unsigned i = 1; i < facts.n_chain && r->n_chain < AUDIT_CHAIN_MAX; i++)
 		r->chain[r->n_chain++] =
 			(struct audit_program){ .pid = facts.chain[i].pid,
-						.exe = exe_of(facts.chain[i].pid, d->exe[i]) };
+						.exe = exe_of(&facts.chain[i], d->exe[i]) };
 }
 
 /*
@@ -99,37 +82,44 @@ static bool is_recorded(const struct judgement *j, const struct judge_request *r
 static uint64_t program_of(pid_t tid)
 {
 	autoclose int procfd = proc_open(tid);
-	struct stat st;
+	struct peek_exe exe;
 
-	if (procfd < 0 || fstatat(procfd, "exe", &st, 0) < 0)
+	if (procfd < 0 || peek_exe(procfd, &exe) < 0)
 		return 0;
-	return ((uint64_t)st.st_dev << 40) ^ st.st_ino;
+	return exe.id.dev << 40 ^ exe.id.ino;
 }
 
-void view_note(struct view *v, pid_t tid, const struct judge_request *req,
-	       const struct judgement *j)
+static void record(struct view *v, pid_t tid, const struct judge_request *req,
+		   const struct judgement *j)
 {
+	bool refused = j->decision.verdict != VERDICT_ALLOW;
 	char path[PATH_MAX], op[8];
-	struct describe d = { .v = v, .tid = tid };
+	struct describe d;
 	struct audit_record r = {
-		.verdict = verdict_of(j->decision.verdict),
-		.by = j->granted && j->decision.verdict != VERDICT_ALLOW ? AUDIT_BY_NOBODY
-									 : AUDIT_BY_RULE,
+		.verdict = j->decision.verdict + AUDIT_DENY,
+		.by = j->granted && refused ? AUDIT_BY_NOBODY : AUDIT_BY_RULE,
 		.rule = j->decision.line,
 		.op = operation(req->may, op),
+		.path = path,
 		.pid = tid,
 		.session = j->session,
 		.start = j->start,
+		.program = program_of(tid),
 	};
 
-	if (!v->audit || !is_recorded(j, req))
-		return;
-	if (judge_path(&v->judge, req, path, sizeof(path)) < 0)
-		strcpy(path, "/"); /* it has no name any more */
-	r.path = path;
-	r.program = program_of(tid);
+	d.v = v;
+	d.tid = tid;
+	judge_path(&v->judge, req, path, sizeof(path));
 	atomic_store_explicit(&v->noted, true, memory_order_relaxed);
 	audit_note(v->audit, &r, describe, &d);
+}
+
+/* Nearly every decision is none for the record: what one needs is not made ready before. */
+void view_note(struct view *v, pid_t tid, const struct judge_request *req,
+	       const struct judgement *j)
+{
+	if (v->audit && is_recorded(j, req))
+		record(v, tid, req, j);
 }
 
 /* --- when it is written ------------------------------------------------------------------------

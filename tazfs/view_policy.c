@@ -5,20 +5,21 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
-#include "enclave/base/secret.h"
 #include "tazfs/own.h"
 #include "tazfs/policy_preset.h"
 
 #define NAME  "policy"
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 
+_Static_assert(POLICY_BYTES_MAX == PROTO_POLICY_MAX, "what is sent is what is read");
+
 static const char nobody[] = "deny any - **\n";
 
+/* Says what is wrong with it. */
 static int parse(const char *text, size_t size, struct policy **ret)
 {
 	struct policy_error error;
@@ -30,24 +31,31 @@ static int parse(const char *text, size_t size, struct policy **ret)
 	return r;
 }
 
+static int put_in_force(struct view *v, const char *text, size_t size)
+{
+	struct policy *p;
+	int r = parse(text, size, &p);
+
+	if (r == 0)
+		judge_set(&v->judge, p);
+	return r;
+}
+
 int view_policy_load(struct view *v)
 {
 	autofree char *text = malloc(POLICY_BYTES_MAX);
 	const char *preset = policy_preset(POLICY_PRESET_DEFAULT)->text;
-	struct policy *p;
 	ssize_t n = text ? own_read(v->rootfd, NAME, text, POLICY_BYTES_MAX) : -ENOMEM;
 	int r;
 
 	if (n == -ENOENT)
-		r = parse(preset, strlen(preset), &p);
+		r = put_in_force(v, preset, strlen(preset));
 	else
-		r = n < 0 ? (int)n : parse(text, n, &p);
+		r = n < 0 ? (int)n : put_in_force(v, text, n);
 	if (r == -EINVAL) {
 		log_warn("nobody is let in; 'enclave policy FILE' puts another one in force");
-		r = parse(nobody, sizeof(nobody) - 1, &p);
+		r = put_in_force(v, nobody, sizeof(nobody) - 1);
 	}
-	if (r == 0)
-		judge_set(&v->judge, p);
 	return r;
 }
 
@@ -55,17 +63,12 @@ int view_policy_file(struct view *v, int fd, const char *name)
 {
 	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
 	ssize_t n = text ? io_read_full(fd, text, POLICY_BYTES_MAX + 1) : -ENOMEM;
-	struct policy *p;
-	int r;
 
 	if (n > POLICY_BYTES_MAX)
 		n = -EFBIG;
 	if (n < 0)
 		return log_err((int)n, "read the policy %s", name);
-	r = parse(text, n, &p);
-	if (r == 0)
-		judge_set(&v->judge, p);
-	return r;
+	return put_in_force(v, text, n);
 }
 
 /* Whoever made it could otherwise change it after it was parsed, or let us wait in read(2). */
