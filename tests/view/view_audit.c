@@ -28,13 +28,17 @@ static int tazfs; /* opened as root: the owner need not reach the folder */
 
 static int make_files(void *arg)
 {
-	return mkdir(path_in(&f, "ssh"), 0755) < 0 ? -errno
-						   : write_file(path_in(&f, "ssh/id"), "private");
+	if (mkdir(path_in(&f, "ssh"), 0755) < 0 || mkdir(path_in(&f, "kube"), 0755) < 0)
+		return -errno;
+	return write_file(path_in(&f, "ssh/id"), "private") |
+	       write_file(path_in(&f, "kube/config"), "token") |
+	       write_file(path_in(&f, "note"), "note");
 }
 
 static int setup(void **state)
 {
 	f.policy = NULL;
+	f.no_audit = false;
 	fixture_start(&f, CACHED);
 	assert_int_equal(as(MEMBER, make_files, NULL), 0);
 	return fixture_policy(&f, "deny session w ssh/**\nallow session - **\n");
@@ -100,9 +104,34 @@ static int write_it(void *path)
 	return fd < 0 ? -errno : 0;
 }
 
+static int read_it(void *path)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char c;
+
+	return fd < 0 || read(fd, &c, 1) != 1 ? -errno : 0;
+}
+
+static int create_it(void *path)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
+static int member(int (*fn)(void *), const char *name)
+{
+	return as(MEMBER, fn, (void *)path_in(&f, name));
+}
+
+static void in_force(const char *policy)
+{
+	assert_int_equal(fixture_policy(&f, policy), 0);
+}
+
 static void be_refused(void)
 {
-	assert_int_equal(as(MEMBER, write_it, (void *)path_in(&f, "ssh/id")), -EACCES);
+	assert_int_equal(member(write_it, "ssh/id"), -EACCES);
 }
 
 static void test_a_member_is_shown_what_was_refused_at_once(void **state)
@@ -208,8 +237,85 @@ static void test_nobody_outside_is_shown_anything(void **state)
 	be_refused();
 	shows(AUDIT(OUTSIDER, 1, f.mnt), "this process may not look at it");
 	shows(AUDIT(OUTSIDER, 1, "verify", f.mnt), "this process may not look at it");
-	assert_int_equal(fixture_policy(&f, "deny session - .tazfs/**\nallow session - **\n"), 0);
+	in_force("deny session - .tazfs/**\nallow session - **\n");
 	shows(AUDIT(MEMBER, 1, f.mnt), "tazfs: the policy does not let");
+}
+
+/* --- the record --- */
+
+static int audit_has(void *want)
+{
+	autoclose int root = open(f.mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct control c = { .op = CONTROL_AUDIT };
+	char all[65536];
+	size_t n = 0;
+
+	if (root < 0)
+		return -errno;
+	do {
+		if (ioctl(root, CONTROL_ASK, &c) < 0)
+			return -errno;
+		if (n + c.size >= sizeof(all))
+			return -EFBIG;
+		memcpy(all + n, c.data, c.size);
+		n += c.size;
+	} while (c.size);
+	all[n] = '\0';
+	return strstr(all, want) ? 1 : 0;
+}
+
+static void test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand(void **state)
+{
+	in_force("deny session w ssh/**\nallow session - **\n");
+	assert_int_equal(member(write_it, "ssh/id"), -EACCES);
+	assert_int_equal(member(read_it, "kube/config"), 0);
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
+	assert_int_equal(as(MEMBER, audit_has,
+			    "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\",\"path\":\"ssh/id\""),
+			 1);
+	assert_int_equal(as(MEMBER, audit_has, "\"path\":\"note\""), 0); /* it ends at the root */
+	assert_int_equal(
+		as(MEMBER, audit_has, "\"verdict\":\"deny\",\"op\":\"look\",\"path\":\"\""), 1);
+	assert_int_equal(as(MEMBER, audit_has, "kube/config"), 0);
+	in_force("audit-all\nallow session - **\n");
+	assert_int_equal(member(read_it, "kube/config"), 0);
+	assert_int_equal(
+		as(MEMBER, audit_has,
+		   "\"verdict\":\"allow\",\"rule\":2,\"op\":\"r\",\"path\":\"kube/config\""),
+		1);
+	in_force("deny session - .tazfs/audit\nallow session - **\n");
+	assert_int_equal(as(MEMBER, audit_has, "x"), -EACCES);
+}
+
+static void test_a_view_that_refused_nothing_writes_nothing(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(member(read_it, "note"), 0);
+	assert_int_equal(fixture_lock(&f), 0);
+	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), -1);
+}
+
+/* As on a full volume: a vault that nobody could open for want of room would never get any. */
+static void test_a_view_whose_audit_cannot_be_opened_still_serves(void **state)
+{
+	fixture_stop(&f);
+	f.policy = "allow session - **\n";
+	f.no_audit = true;
+	fixture_start(&f, CACHED);
+	assert_int_equal(member(create_it, "other"), 0);
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "other")), -EACCES);
+	assert_int_equal(as(MEMBER, audit_has, "x"), -EOPNOTSUPP);
+}
+
+static void test_what_was_recorded_is_in_the_store_after_the_lock(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
+	assert_int_equal(fixture_lock(&f), 0);
+	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), 0);
+	assert_true(st.st_size > 0);
 }
 
 int main(void)
@@ -222,6 +328,10 @@ int main(void)
 		T(test_a_change_below_the_view_is_found),
 		T(test_who_follows_the_audit_does_not_keep_the_vault_open),
 		T(test_nobody_outside_is_shown_anything),
+		T(test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand),
+		T(test_a_view_that_refused_nothing_writes_nothing),
+		T(test_a_view_whose_audit_cannot_be_opened_still_serves),
+		T(test_what_was_recorded_is_in_the_store_after_the_lock),
 	};
 	const char *path = getenv("TAZFS");
 

@@ -449,136 +449,28 @@ static void test_who_may_read_the_policy_gets_it_and_nobody_else(void **state)
 	assert_int_equal(as(MEMBER, ask_policy, some), -EACCES);
 }
 
-/* --- the record --- */
-
-static int audit_has(void *want)
-{
-	autoclose int root = open(f.mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct control c = { .op = CONTROL_AUDIT };
-	char all[65536];
-	size_t n = 0;
-
-	if (root < 0)
-		return -errno;
-	do {
-		if (ioctl(root, CONTROL_ASK, &c) < 0)
-			return -errno;
-		if (n + c.size >= sizeof(all))
-			return -EFBIG;
-		memcpy(all + n, c.data, c.size);
-		n += c.size;
-	} while (c.size);
-	all[n] = '\0';
-	return strstr(all, want) ? 1 : 0;
-}
-
-static void test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand(void **state)
-{
-	in_force("deny session w ssh/**\nallow session - **\n");
-	assert_int_equal(member(write_it, "ssh/id"), -EACCES);
-	assert_int_equal(member(read_it, "kube/config"), 0);
-	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
-	assert_int_equal(as(MEMBER, audit_has,
-			    "\"verdict\":\"deny\",\"rule\":1,\"op\":\"w\",\"path\":\"ssh/id\""),
-			 1);
-	assert_int_equal(as(MEMBER, audit_has, "\"path\":\"note\""), 0); /* it ends at the root */
-	assert_int_equal(
-		as(MEMBER, audit_has, "\"verdict\":\"deny\",\"op\":\"look\",\"path\":\"\""), 1);
-	assert_int_equal(as(MEMBER, audit_has, "kube/config"), 0);
-	in_force("audit-all\nallow session - **\n");
-	assert_int_equal(member(read_it, "kube/config"), 0);
-	assert_int_equal(
-		as(MEMBER, audit_has,
-		   "\"verdict\":\"allow\",\"rule\":2,\"op\":\"r\",\"path\":\"kube/config\""),
-		1);
-	in_force("deny session - .tazfs/audit\nallow session - **\n");
-	assert_int_equal(as(MEMBER, audit_has, "x"), -EACCES);
-}
-
-static void test_a_view_that_refused_nothing_writes_nothing(void **state)
-{
-	struct stat st;
-
-	assert_int_equal(member(read_it, "note"), 0);
-	assert_int_equal(fixture_lock(&f), 0);
-	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), -1);
-}
-
-/* As on a full volume: a vault that nobody could open for want of room would never get any. */
-static void test_a_view_whose_audit_cannot_be_opened_still_serves(void **state)
-{
-	fixture_stop(&f);
-	f.policy = "allow session - **\n";
-	f.no_audit = true;
-	fixture_start(&f, CACHED);
-	assert_int_equal(member(create_it, "other"), 0);
-	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "other")), -EACCES);
-	assert_int_equal(as(MEMBER, audit_has, "x"), -EOPNOTSUPP);
-}
-
-static void test_what_was_recorded_is_in_the_store_after_the_lock(void **state)
-{
-	struct stat st;
-
-	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "note")), -EACCES);
-	assert_int_equal(fixture_lock(&f), 0);
-	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), 0);
-	assert_true(st.st_size > 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_each_letter_lets_one_kind_of_operation_through,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_what_no_rule_speaks_of_is_denied_and_not_listed, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_what_is_hidden_does_not_exist_for_one_and_does_for_another, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_new_policy_counts_at_once_for_processes_that_run, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_rule_lets_an_outsider_in, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_audit_only_refuses_nothing_to_members, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_file_cannot_be_moved_or_linked_to_where_other_rules_hold, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_what_may_not_be_deleted_is_not_replaced_either,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_file_without_a_name_is_for_those_who_may_everything, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_to_run_a_program_takes_x_and_not_r, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(
-			test_the_policy_is_kept_in_the_store_and_nobody_sees_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_view_begins_with_the_policy_of_the_store,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_policy_that_is_not_one_lets_nobody_in_until_there_is_another, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_a_policy_with_a_mistake_changes_nothing, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_policy_that_its_sender_could_still_change_is_refused, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_a_policy_waits_while_the_store_is_being_copied,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_opening_a_decoy_asks_for_the_lock_and_looking_at_it_does_not, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_who_may_read_the_policy_gets_it_and_nobody_else, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand,
-			setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_view_that_refused_nothing_writes_nothing,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_view_whose_audit_cannot_be_opened_still_serves, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_what_was_recorded_is_in_the_store_after_the_lock, setup, teardown),
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_each_letter_lets_one_kind_of_operation_through),
+		T(test_what_no_rule_speaks_of_is_denied_and_not_listed),
+		T(test_what_is_hidden_does_not_exist_for_one_and_does_for_another),
+		T(test_a_new_policy_counts_at_once_for_processes_that_run),
+		T(test_no_rule_lets_an_outsider_in),
+		T(test_audit_only_refuses_nothing_to_members),
+		T(test_a_file_cannot_be_moved_or_linked_to_where_other_rules_hold),
+		T(test_what_may_not_be_deleted_is_not_replaced_either),
+		T(test_a_file_without_a_name_is_for_those_who_may_everything),
+		T(test_to_run_a_program_takes_x_and_not_r),
+		T(test_the_policy_is_kept_in_the_store_and_nobody_sees_it),
+		T(test_a_view_begins_with_the_policy_of_the_store),
+		T(test_a_policy_that_is_not_one_lets_nobody_in_until_there_is_another),
+		T(test_a_policy_with_a_mistake_changes_nothing),
+		T(test_a_policy_that_its_sender_could_still_change_is_refused),
+		T(test_a_policy_waits_while_the_store_is_being_copied),
+		T(test_opening_a_decoy_asks_for_the_lock_and_looking_at_it_does_not),
+		T(test_who_may_read_the_policy_gets_it_and_nobody_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
