@@ -68,7 +68,7 @@ failures=0
 skip() { echo "$*"; exit 77; }
 
 # fail TEXT - end a test with the reason
-fail() { echo "failed: $*"; exit 1; }
+fail() { echo "failed: $*" >&2; exit 1; }
 
 # refused COMMAND... - it must end with an error; what it prints goes on to our standard output. 124 is
 # that of who waited for it in vain (timeout(1), tests/terminal.c).

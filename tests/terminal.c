@@ -21,9 +21,10 @@
 
 #include "enclave/base/io.h"
 
-#define LIMIT_NS (120 * 1000000000ULL)
-#define SCREEN	 (1 << 20)
-#define LATE	 124
+#define LIMIT_NS    (120 * 1000000000ULL)
+#define PATIENCE_MS 3000
+#define SCREEN	    (1 << 20)
+#define LATE	    124
 
 static char screen[SCREEN]; /* all that was shown since the last answer */
 static size_t shown;
@@ -80,6 +81,16 @@ static bool seen(const char *text)
 	return true;
 }
 
+/*
+ * A signal between the prompt of readpassphrase(3bsd) and its read(2) interrupts nothing: who sees
+ * that ^C did nothing presses it again.
+ */
+static void press_again(int tty, const char *typed)
+{
+	if (typed && !strcmp(typed, "\\003"))
+		type(tty, typed);
+}
+
 /* Returns false when the terminal is closed. */
 static bool show(int tty)
 {
@@ -116,17 +127,21 @@ static int status_of(pid_t pid)
 static int converse(int tty, pid_t pid, char *const *says, char *const *end)
 {
 	uint64_t until = io_boottime_ns() + LIMIT_NS;
+	const char *typed = NULL;
 
 	for (;;) {
 		struct pollfd p = { .fd = tty, .events = POLLIN };
-		uint64_t now = io_boottime_ns();
+		int ready = poll(&p, 1, PATIENCE_MS);
 
-		if (now >= until)
+		if (io_boottime_ns() >= until)
 			return late(pid, says < end ? *says : "end");
-		if (poll(&p, 1, (int)((until - now) / 1000000) + 1) > 0 && !show(tty))
+		if (ready == 0)
+			press_again(tty, typed);
+		if (ready > 0 && !show(tty))
 			return status_of(pid);
 		if (says < end && seen(*says)) {
-			type(tty, says[1]);
+			typed = says[1];
+			type(tty, typed);
 			says += 2;
 			until = io_boottime_ns() + LIMIT_NS;
 		}

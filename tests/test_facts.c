@@ -162,13 +162,14 @@ static void test_a_program_in_memory_only_is_no_file_of_the_disk(void **state)
 static void test_a_bind_mount_does_not_hide_what_it_is(void **state)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
 	copy("/bin/sleep", "a");
+	copy("/bin/sleep", "good");
+	pid = fork();
 	if (pid == 0) {
 		pid_t kid;
 
-		copy("/bin/sleep", "good");
 		if (unshare(CLONE_NEWNS) < 0 ||
 		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 			_exit(77);
