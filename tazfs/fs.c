@@ -23,9 +23,7 @@ static bool is_ours(const struct node *dir, const char *name)
 	return name && node_id(dir) == NODE_ROOT && !strcmp(name, VIEW_OWN_DIR);
 }
 
-/* Permission, and the node behind @ino held. @name: see struct judge_request. */
-static int begin(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may,
-		 struct node_hold *h)
+int fs_permit(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may, struct node_hold *h)
 {
 	struct view *v = view_of(req);
 	struct judge_request want = { .node = node_get(v->nodes, ino), .name = name, .may = may };
@@ -41,7 +39,7 @@ static int begin(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may,
 bool fs_begin_at(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned may,
 		 struct node_hold *dir)
 {
-	int r = begin(req, parent, name, may, dir);
+	int r = fs_permit(req, parent, name, may, dir);
 
 	if (r < 0)
 		reply(req, r);
@@ -77,8 +75,7 @@ struct fuse_entry_param fs_entry(const struct node_entry *e)
 					  .attr_timeout = fs_attr_sec(e->id) };
 }
 
-/* Tells the kernel what @name is now, unless @r says that making it failed. */
-static void reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r)
+void fs_reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r)
 {
 	struct fuse_entry_param param;
 	struct node_entry e = { 0 };
@@ -111,7 +108,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	autohold struct node_hold dir = NODE_HOLD_NONE;
 
 	if (fs_begin_at(req, parent, name, LOOK, &dir))
-		reply_entry(req, &dir, name, 0);
+		fs_reply_entry(req, &dir, name, 0);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
@@ -240,133 +237,6 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	target[n] = '\0';
 	fuse_reply_readlink(req, target);
 	secret_wipe(target, n);
-}
-
-static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
-{
-	autohold struct node_hold dir = NODE_HOLD_NONE;
-	int r = 0;
-
-	if (!fs_begin_at(req, parent, name, MAY_CREATE, &dir))
-		return;
-	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
-		r = -EPERM;
-	else if (mknodat(dir.fd, name, mode, 0) < 0)
-		r = -errno;
-	reply_entry(req, &dir, name, r);
-}
-
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	autohold struct node_hold dir = NODE_HOLD_NONE;
-
-	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
-		reply_entry(req, &dir, name, mkdirat(dir.fd, name, mode) < 0 ? -errno : 0);
-}
-
-static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
-{
-	autohold struct node_hold dir = NODE_HOLD_NONE;
-
-	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
-		reply_entry(req, &dir, name, symlinkat(target, dir.fd, name) < 0 ? -errno : 0);
-}
-
-/* A second name is as good as the first, whatever the rules say of it: so it takes all of the file.
- */
-static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *name)
-{
-	autohold struct node_hold h = NODE_HOLD_NONE, dir = NODE_HOLD_NONE;
-	int r;
-
-	if (!fs_begin(req, ino, MAY_READ | MAY_WRITE, &h))
-		return;
-	r = begin(req, new_parent, name, MAY_CREATE, &dir);
-	if (r < 0)
-		reply(req, r);
-	else
-		reply_entry(req, &dir, name, store_link(h.fd, dir.fd, name));
-}
-
-/* The kernel drops what it has of a file whose last name went away, unless it is still open. */
-static void reply_gone(fuse_req_t req, int r, const struct node_gone *gone)
-{
-	struct fs_drop drop = { .ino = gone->id, .to = gone->cached, .unless_used = true };
-
-	if (r < 0)
-		reply(req, r);
-	else
-		fs_drop_done(req, &drop);
-}
-
-static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	autohold struct node_hold dir = NODE_HOLD_NONE;
-	struct node_gone gone = { 0 };
-	int r;
-
-	if (!fs_begin_at(req, parent, name, MAY_DELETE, &dir))
-		return;
-	r = node_unlink(&dir, name, 0, &gone);
-	reply_gone(req, r, &gone);
-}
-
-static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	autohold struct node_hold dir = NODE_HOLD_NONE;
-
-	if (fs_begin_at(req, parent, name, MAY_DELETE, &dir))
-		reply(req, node_unlink(&dir, name, AT_REMOVEDIR, NULL));
-}
-
-/* Under another name other rules hold: so it takes all of a file to move it, and of a directory all
- * of what it may have below it. */
-static int begin_moved(fuse_req_t req, fuse_ino_t parent, const char *name, struct node_hold *dir)
-{
-	int r = begin(req, parent, name, MAY_READ | MAY_WRITE | MAY_DELETE, dir);
-	struct stat st;
-
-	if (r == 0 && fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		r = -errno;
-	if (r == 0 && S_ISDIR(st.st_mode))
-		r = view_permit_tree(view_of(req), fuse_req_ctx(req)->pid, dir->n, name);
-	return r;
-}
-
-/* The kernel has both directories locked: what is there now is what will be replaced. */
-static int begin_target(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned flags,
-			struct node_hold *dir)
-{
-	int r;
-
-	if (flags & RENAME_EXCHANGE)
-		r = begin_moved(req, parent, name, dir);
-	else
-		r = begin(req, parent, name, MAY_CREATE, dir);
-	if (r == 0 && faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		const struct judge_request want = { .node = dir->n,
-						    .name = name,
-						    .may = MAY_DELETE };
-
-		r = view_permit(view_of(req), fuse_req_ctx(req)->pid, &want);
-	}
-	return r;
-}
-
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-		      const char *new_name, unsigned flags)
-{
-	autohold struct node_hold from = NODE_HOLD_NONE, to = NODE_HOLD_NONE;
-	struct node_gone gone = { 0 };
-	int r = begin_moved(req, parent, name, &from);
-
-	if (r == 0 && flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
-		r = -EINVAL;
-	if (r == 0)
-		r = begin_target(req, new_parent, new_name, flags, &to);
-	if (r == 0)
-		r = node_rename(&from, name, &to, new_name, flags, &gone);
-	reply_gone(req, r, &gone);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -34,6 +34,13 @@ static inline void reply(fuse_req_t req, int r)
 }
 
 /*
+ * fs_permit - permission for what a request names, then the node behind @ino held
+ * @name: see struct judge_request
+ * Returns 0, -EACCES or another -errno for the caller; -ESTALE when the node is not there.
+ */
+int fs_permit(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may, struct node_hold *h);
+
+/*
  * fs_begin - permission for the file behind @ino, then the file
  * fs_begin_at - permission for what @parent has, or is to have, under @name; then the directory
  * @may: LOOK or bits of enum may
@@ -42,6 +49,9 @@ static inline void reply(fuse_req_t req, int r)
 bool fs_begin(fuse_req_t req, fuse_ino_t ino, unsigned may, struct node_hold *h);
 bool fs_begin_at(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned may,
 		 struct node_hold *dir);
+
+/* fs_reply_entry - tell the kernel what @name is now, unless @r says that making it failed */
+void fs_reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r);
 
 /* fs_entry - what the kernel is told of a node; names are never cached */
 struct fuse_entry_param fs_entry(const struct node_entry *e);
@@ -114,6 +124,16 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi);
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+
+/* On names (fs_names.c). */
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *name);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned flags);
 
 /* fs_control.c */
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,

@@ -256,6 +256,47 @@ static void test_a_file_cannot_be_moved_or_linked_to_where_other_rules_hold(void
 	assert_int_equal(as(MEMBER, move_folder_out, NULL), 0);
 }
 
+static int make_folder(void *path)
+{
+	return mkdir(path, 0755) < 0 ? -errno : 0;
+}
+
+static int move_folder_in(void *arg)
+{
+	return rename(path_in(&f, "tmp/in"), path_in(&f, "kube/in")) < 0 ? -errno : 0;
+}
+
+static int exchange_folder_with_file(void *arg)
+{
+	return renameat2(AT_FDCWD, path_in(&f, "note"), AT_FDCWD, path_in(&f, "tmp/in"),
+			 RENAME_EXCHANGE) < 0
+		       ? -errno
+		       : 0;
+}
+
+static void test_a_folder_brings_nothing_to_where_it_may_not_be_made(void **state)
+{
+	in_force("allow session - **\n");
+	assert_int_equal(as(MEMBER, make_folder, (void *)path_in(&f, "tmp/in")), 0);
+	assert_int_equal(member(create_it, "tmp/in/id"), 0);
+	in_force("deny session c kube/in/id\nallow session - **\n");
+	assert_int_equal(as(MEMBER, move_folder_in, NULL), -EACCES);
+	in_force("deny session c note/id\nallow session - **\n");
+	assert_int_equal(as(MEMBER, exchange_folder_with_file, NULL), -EACCES);
+	in_force("allow session - **\n");
+	assert_int_equal(as(MEMBER, move_folder_in, NULL), 0);
+}
+
+static void test_an_exchange_creates_at_both_ends(void **state)
+{
+	in_force("deny session c note\nallow session - **\n");
+	assert_int_equal(as(MEMBER, exchange, NULL), -EACCES);
+	in_force("deny session c ssh/id\nallow session - **\n");
+	assert_int_equal(as(MEMBER, exchange, NULL), -EACCES);
+	in_force("allow session - **\n");
+	assert_int_equal(as(MEMBER, exchange, NULL), 0);
+}
+
 static void test_what_may_not_be_deleted_is_not_replaced_either(void **state)
 {
 	in_force("deny session d ssh/id\nallow session - **\n");
@@ -460,6 +501,8 @@ int main(void)
 		T(test_no_rule_lets_an_outsider_in),
 		T(test_audit_only_refuses_nothing_to_members),
 		T(test_a_file_cannot_be_moved_or_linked_to_where_other_rules_hold),
+		T(test_a_folder_brings_nothing_to_where_it_may_not_be_made),
+		T(test_an_exchange_creates_at_both_ends),
 		T(test_what_may_not_be_deleted_is_not_replaced_either),
 		T(test_a_file_without_a_name_is_for_those_who_may_everything),
 		T(test_to_run_a_program_takes_x_and_not_r),
