@@ -63,15 +63,9 @@ bool facts_now(struct callers *c, int procfd, pid_t tid, uint32_t session, unsig
 	return (session && !now.open) || peek_is_living(procfd);
 }
 
-static bool is_env_clean(struct ask *a, int procfd)
+static void read_env(void *arg, int procfd)
 {
-	bool clean;
-
-	if (!ask_slow(a))
-		return false;
-	clean = script_env_is_clean(procfd);
-	slow_leave();
-	return clean;
+	*(bool *)arg = script_env_is_clean(procfd);
 }
 
 static void add_hash(struct ask *a, int procfd, struct program *p)
@@ -96,7 +90,7 @@ static void fill(struct ask *a, int procfd, const struct known *k, const struct 
 	};
 	kin_add(ret, &k->kin, run);
 	if (a->needs & FACT_ENV)
-		ret->clean_env = is_env_clean(a, procfd);
+		ask_slow(a, read_env, &ret->clean_env, procfd);
 	if (a->needs & FACT_HASH)
 		add_hash(a, procfd, &ret->chain[0]);
 	if (a->needs & FACT_CHAIN)

@@ -11,6 +11,14 @@
 
 static bool find(struct ask *a, pid_t pid, int depth, struct kin *ret);
 
+static void read_script(void *arg, int procfd)
+{
+	struct run *run = arg;
+
+	run->image = script_image(procfd);
+	script_read(procfd, &run->script);
+}
+
 void kin_run(struct ask *a, int procfd, struct run *ret)
 {
 	*ret = (struct run){ .script.doubt = true };
@@ -18,29 +26,26 @@ void kin_run(struct ask *a, int procfd, struct run *ret)
 		return;
 	ret->interpreter = script_is_possible(procfd);
 	ret->script.doubt = ret->interpreter;
-	if (!ret->interpreter)
-		return;
-	if (!ask_slow(a))
-		return;
-	ret->image = script_image(procfd);
-	script_read(procfd, &ret->script);
-	slow_leave();
+	if (ret->interpreter)
+		ask_slow(a, read_script, ret, procfd);
+}
+
+static void read_image(void *arg, int procfd)
+{
+	*(uint64_t *)arg = script_image(procfd);
 }
 
 /* An interpreter that became another one, of the same executable, runs another script. */
 static bool is_image_still(struct ask *a, const struct kin *kin)
 {
 	autoclose int procfd = -EBADF;
-	uint64_t image;
+	uint64_t image = 0;
 
 	if (!(a->needs & FACT_CHAIN) || !(a->needs & FACT_SCRIPT) || !kin->run.interpreter)
 		return true;
-	if (!ask_slow(a))
-		return false;
 	procfd = proc_open(kin->pid);
-	image = procfd < 0 ? 0 : script_image(procfd);
-	slow_leave();
-	return image && image == kin->run.image;
+	return procfd >= 0 && ask_slow(a, read_image, &image, procfd) && image &&
+	       image == kin->run.image;
 }
 
 bool kin_recall(struct ask *a, pid_t pid, struct kin *ret)

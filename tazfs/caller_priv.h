@@ -90,10 +90,10 @@ struct ask {
 	bool gave_up;
 };
 
-/* ask_slow - slow_enter(), once a look: who had to give up does not wait again */
-static inline bool ask_slow(struct ask *a)
+/* ask_slow - slow_run() of a SLOW_LOOK, unless this look had to give up already */
+static inline bool ask_slow(struct ask *a, slow_read_t *read, void *arg, int fd)
 {
-	a->gave_up = a->gave_up || !slow_enter();
+	a->gave_up = a->gave_up || !slow_run(SLOW_LOOK, read, arg, fd);
 	return !a->gave_up;
 }
 

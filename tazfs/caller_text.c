@@ -35,8 +35,9 @@ static void read_comm(int procfd, char *text, size_t size)
 }
 
 /* Always ends in NUL, so that each argument does. */
-static void read_args(int procfd, struct caller_text *ret)
+static void read_args(void *arg, int procfd)
 {
+	struct caller_text *ret = arg;
 	autoclose int fd = openat(procfd, "cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : io_read_full(fd, ret->args, sizeof(ret->args) - 1);
 
@@ -81,10 +82,7 @@ int caller_text(const struct program *p, struct caller_text *ret)
 		return -ESRCH;
 	read_exe(procfd, ret->exe, sizeof(ret->exe));
 	read_comm(procfd, ret->comm, sizeof(ret->comm));
-	if (slow_enter()) {
-		read_args(procfd, ret);
-		slow_leave();
-	}
+	slow_run(SLOW_LOOK, read_args, ret, procfd);
 	read_script(p, ret);
 	return 0;
 }

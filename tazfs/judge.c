@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "tazfs/slow.h"
 
-#define FIND_TRIES  200
-#define FIND_NAP_US 500
-#define NAMELESS    "/" /* no path below the root: only a rule for everything fits it */
+#define NAMELESS "/" /* no path below the root: only a rule for everything fits it */
 
 void judge_init(struct judge *j, struct callers *callers, struct nodes *nodes)
 {
@@ -21,39 +20,31 @@ void judge_init(struct judge *j, struct callers *callers, struct nodes *nodes)
 	pthread_rwlock_init(&j->lock, NULL);
 }
 
-/*
- * A rule may name a path that leads into our own mount, today or some day. Who looks there waits
- * for us: so one worker at least never does, and what our own threads ask is refused without a
- * look. An ordinary look takes microseconds.
- */
-static bool find_begin(struct judge *j)
-{
-	for (int i = 0; i < FIND_TRIES; i++) {
-		if (atomic_fetch_add(&j->finding, 1) < VIEW_WORKERS - 1)
-			return true;
-		atomic_fetch_sub(&j->finding, 1);
-		usleep(FIND_NAP_US);
-	}
-	return false;
-}
-
-/* At this moment: a program may have been upgraded since. */
-bool judge_find_programs(struct judge *j, struct file_id *ret)
-{
+struct find {
 	const char *const *paths;
-	unsigned n = policy_programs(j->policy, &paths);
+	unsigned n;
+	struct file_id *ret;
+};
+
+static void stat_programs(void *arg, int fd)
+{
+	const struct find *f = arg;
 	struct stat st;
 
-	if (!n)
-		return true;
-	if (!find_begin(j))
-		return false;
-	for (unsigned i = 0; i < n; i++)
-		ret[i] = stat(paths[i], &st) < 0
-				 ? (struct file_id){ 0 }
-				 : (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
-	atomic_fetch_sub(&j->finding, 1);
-	return true;
+	for (unsigned i = 0; i < f->n; i++)
+		f->ret[i] = stat(f->paths[i], &st) < 0
+				    ? (struct file_id){ 0 }
+				    : (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
+}
+
+/* At this moment: a program may have been upgraded since. Their paths may lead into our own mount;
+ * what our own threads ask there is refused without a look (classify()). */
+bool judge_find_programs(struct judge *j, struct file_id *ret)
+{
+	struct find f = { .ret = ret };
+
+	f.n = policy_programs(j->policy, &f.paths);
+	return !f.n || slow_run(SLOW_LOOK, stat_programs, &f, -EBADF);
 }
 
 /* A callers_classify_t. Called below caller_look(), inside the lock. */

@@ -27,7 +27,6 @@ struct judge {
 	pthread_rwlock_t lock; /* guards the policy */
 	struct policy *policy; /* NULL: whoever may ask is allowed everything */
 	struct former *former; /* of that policy */
-	_Atomic int finding;   /* threads that look for what is at the rules' paths */
 };
 
 /* What is asked for: something with a known file, or with a name in a known directory. */

@@ -9,19 +9,18 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/hash.h"
+#include "tazfs/slow.h"
 
 #define SETTLED_NS (2 * INT64_C(1000000000))
 
 void pins_init(struct pins *p)
 {
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_mutex_init(&p->hashing, NULL);
 }
 
 void pins_done(struct pins *p)
 {
 	pthread_mutex_destroy(&p->lock);
-	pthread_mutex_destroy(&p->hashing);
 }
 
 static int64_t ns_of(const struct timespec *t)
@@ -111,7 +110,7 @@ static int read_all(struct pins *p, int fd, int64_t size, unsigned char hash[FAC
 	return at == size ? 0 : -EBUSY;
 }
 
-static int hash_locked(struct pins *p, int fd, struct pin *pin)
+static int hash(struct pins *p, int fd, struct pin *pin)
 {
 	struct pin after;
 	int r = read_all(p, fd, pin->size, pin->hash);
@@ -121,35 +120,36 @@ static int hash_locked(struct pins *p, int fd, struct pin *pin)
 	return r == 0 && !is_same(&after, pin) ? -EBUSY : r;
 }
 
-static int hash_in_turn(struct pins *p, int fd, struct pin *pin)
-{
-	struct timespec until;
+struct hashing {
+	struct pins *pins;
+	struct pin pin;
+	bool settled;
 	int r;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PIN_PATIENCE_SEC;
-	if (pthread_mutex_clocklock(&p->hashing, CLOCK_MONOTONIC, &until))
-		return -EAGAIN;
-	/* Perhaps it was this file that we have been waiting for. */
-	r = recall(p, pin) ? 0 : hash_locked(p, fd, pin);
-	pthread_mutex_unlock(&p->hashing);
-	return r;
+static void hash_exe(void *arg, int procfd)
+{
+	autoclose int fd = openat(procfd, "exe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct hashing *h = arg;
+
+	h->r = fd < 0 ? -errno : describe(fd, &h->pin);
+	if (h->r < 0)
+		return;
+	h->settled = is_settled(&h->pin);
+	if (h->settled && recall(h->pins, &h->pin))
+		return;
+	h->r = hash(h->pins, fd, &h->pin);
+	if (h->r == 0 && h->settled)
+		remember(h->pins, &h->pin);
 }
 
 int pin_hash(struct pins *p, int procfd, unsigned char hash[FACTS_HASH_BYTES], bool *ret_settled)
 {
-	autoclose int fd = openat(procfd, "exe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct pin pin;
-	int r = fd < 0 ? -errno : describe(fd, &pin);
+	struct hashing h = { .pins = p, .settled = true };
 
-	if (r < 0)
-		return r;
-	*ret_settled = is_settled(&pin);
-	if (!*ret_settled || !recall(p, &pin)) {
-		r = hash_in_turn(p, fd, &pin);
-		if (r == 0 && *ret_settled)
-			remember(p, &pin);
-	}
-	memcpy(hash, pin.hash, sizeof(pin.hash));
-	return r;
+	if (!slow_run(SLOW_HASH, hash_exe, &h, procfd))
+		return -EAGAIN;
+	*ret_settled = h.settled;
+	memcpy(hash, h.pin.hash, sizeof(h.pin.hash));
+	return h.r;
 }

@@ -15,9 +15,8 @@
 
 #include "tazfs/facts.h"
 
-#define PINS_MAX	 32
-#define PIN_BYTES_MAX	 (512LL * 1024 * 1024)
-#define PIN_PATIENCE_SEC 3
+#define PINS_MAX      32
+#define PIN_BYTES_MAX (512LL * 1024 * 1024)
 
 struct pin {
 	struct file_id id; /* ino 0: the place is free */
@@ -27,7 +26,8 @@ struct pin {
 };
 
 struct pins {
-	pthread_mutex_t lock, hashing; /* lock guards what follows; hashing the buffer */
+	pthread_mutex_t
+		lock; /* guards what follows, but for the buffer: that is of whose turn it is */
 	uint64_t clock;
 	struct pin pins[PINS_MAX];
 	unsigned char buf[65536];
@@ -41,9 +41,9 @@ void pins_done(struct pins *p);
  * @procfd: of proc_open()
  * @ret_settled: false: good for this answer only, the file has just been changed
  *
- * One worker at a time reads a file; a large one takes a while: 0.3 s for 100 MB.
+ * One at a time reads a file (slow.h); a large one takes a while.
  * Returns 0, or
- *   -EAGAIN  others have been hashing for PIN_PATIENCE_SEC
+ *   -EAGAIN  others have been hashing for SLOW_HASH_PATIENCE_MS
  *   -EFBIG   larger than PIN_BYTES_MAX
  *   -EBUSY   it changed while it was read
  *   -errno   from open(2) (-EACCES: the kernel does not show it, or it is not readable), read(2)

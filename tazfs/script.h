@@ -38,7 +38,7 @@ struct script {
 bool script_is_possible(int procfd);
 
 /*
- * script_read - read arguments, and find the file. Between slow_enter() and slow_leave().
+ * script_read - read arguments, and find the file. Only in slow_run().
  * @procfd: of the process, or a thread of it
  */
 void script_read(int procfd, struct script *ret);
@@ -51,8 +51,8 @@ void script_read(int procfd, struct script *ret);
  */
 uint64_t script_image(int procfd);
 
-/* script_env_is_clean - args_env_is_clean() of its first environment. Between slow_enter() and
- * slow_leave(). False when it can't be read or is longer than 1 MiB. */
+/* script_env_is_clean - args_env_is_clean() of its first environment. Only in slow_run(). False
+ * when it can't be read or is longer than 1 MiB. */
 bool script_env_is_clean(int procfd);
 
 #endif

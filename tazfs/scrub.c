@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,30 +58,16 @@ static int sync_written(void *arg, struct node *n, bool is_dir, uint64_t cached,
 }
 
 /*
- * Who waits for an answer of our own workers, and the process is killed, waits uninterruptibly
- * until the connection is aborted; that is when /dev/fuse is closed; and that is when the last
- * thread that shares the table of descriptors has ended. So this one must not share it. (It has
- * kept a view, and with it the key, alive for ever when the keeper was killed during a lock.)
+ * Through our own mount, so in a table of descriptors of its own: see slow.h. (Without it a view,
+ * and with it the key, stayed alive for ever when the keeper was killed during a lock.) Pages that
+ * were changed through a map stay behind when the table cannot be left: the lock is worth more.
  * Source: request_wait_answer() and fuse_dev_release() in fs/fuse/dev.c, exit_files().
  */
-static int keep_only(int fd)
-{
-	if (unshare(CLONE_FILES) < 0)
-		return -errno;
-	if (fd < 0)
-		return close_range(0, ~0U, 0) < 0 ? -errno : 0;
-	if (fd > 0 && close_range(0, (unsigned)fd - 1, 0) < 0)
-		return -errno;
-	return close_range((unsigned)fd + 1, ~0U, 0) < 0 ? -errno : 0;
-}
-
-/* Pages that were changed through a map stay behind when the table cannot be left: the lock is
- * worth more. */
 static void bring_home(struct home *h)
 {
 	autoclose int fd = -EBADF;
 
-	if (keep_only(h->view->mountfd) < 0)
+	if (fd_keep_only(h->view->mountfd) < 0)
 		return;
 	/* Opened again: the descriptor of the mount may be O_PATH, which syncfs(2) refuses. */
 	fd = openat(h->view->mountfd, h->view->mountpoint ? h->view->mountpoint : ".",

@@ -1,5 +1,6 @@
 #include "tests/callers_fixture.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "enclave/base/io.h"
@@ -254,15 +255,39 @@ static void test_arguments_that_are_too_long_are_cut(void **state)
 	free(big);
 }
 
+static int leave[2];
+static bool had_others;
+
+/* Until the end is closed in the other table. */
+static void hang(void *arg, int fd)
+{
+	char byte;
+
+	had_others = read(fd, &byte, 1) || fcntl(STDERR_FILENO, F_GETFD) >= 0;
+}
+
+static void *hang_apart(void *arg)
+{
+	had_others = true;
+	slow_run(SLOW_LOOK, hang, NULL, leave[0]);
+	return NULL;
+}
+
 static void test_a_reading_that_hangs_costs_the_others_an_answer_and_no_more(void **state)
 {
 	pid_t pid = run("/bin/bash", (char *[]){ "bash", (char *)at("good"), NULL });
+	pthread_t thread;
 
-	assert_true(slow_enter()); /* somebody else is inside, and stays there */
+	assert_int_equal(pipe2(leave, O_CLOEXEC), 0);
+	assert_int_equal(pthread_create(&thread, NULL, hang_apart, NULL), 0);
+	usleep(100000); /* somebody else is inside, and stays there */
 	caller_look(c, pid);
 	assert_int_equal(seen.chain[0].script.ino, 0);
 	assert_true(seen.chain[0].doubt);
-	slow_leave();
+	close(leave[1]);
+	pthread_join(thread, NULL);
+	close(leave[0]);
+	assert_false(had_others);
 	/* It was not remembered. */
 	look_at(pid);
 	assert_true(is("good"));

@@ -1,6 +1,7 @@
 #include "enclave/base/fd.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,4 +41,15 @@ void fclosep(FILE **f)
 int fd_set_cloexec(int fd, int on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+}
+
+int fd_keep_only(int fd)
+{
+	if (unshare(CLONE_FILES) < 0)
+		return -errno;
+	if (fd < 0)
+		return close_range(0, ~0U, 0) < 0 ? -errno : 0;
+	if (fd > 0 && close_range(0, (unsigned)fd - 1, 0) < 0)
+		return -errno;
+	return close_range((unsigned)fd + 1, ~0U, 0) < 0 ? -errno : 0;
 }

@@ -44,4 +44,11 @@ void fd_close(int *fd);
 /* fd_set_cloexec - @on 0 lets the next exec inherit @fd. Returns 0 or -errno of fcntl(2). */
 int fd_set_cloexec(int fd, int on);
 
+/*
+ * fd_keep_only - give this thread a table of descriptors of its own, with nothing but @fd in it
+ * @fd: -EBADF for nothing at all
+ * Returns 0, or -errno of unshare(2) or close_range(2): then the table may be shared still.
+ */
+int fd_keep_only(int fd);
+
 #endif
