@@ -62,6 +62,8 @@ const struct cmd cmd_unlock = {
 	"Example:  enclave unlock && cat ~/secrets/token\n"
 	"\n"
 	"Exit codes: 0 the session is open; 2 usage; otherwise it is not open, and nothing is\n"
-	"left behind: 3 the sealed file is damaged, 4 tampered with, 5 rolled back, 1 else.\n",
+	"left behind: 3 the sealed file is damaged, 4 tampered with, 5 rolled back, 1 else.\n"
+	"1 also when it is open and cannot be shown at ~/secrets, which is then what it says:\n"
+	"'enclave lock' ends it.\n",
 	.run = run,
 };

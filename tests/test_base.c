@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/base/cmd.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/hash.h"
 #include "enclave/base/msg.h"
@@ -250,6 +251,39 @@ static void test_a_hash_depends_on_where_a_field_ends(void **state)
 	assert_string_equal(one, same);
 }
 
+static int done(int argc, char *argv[])
+{
+	return CMD_DONE;
+}
+
+static int called(const char *one, const char *two, const char *three)
+{
+	static const struct cmd low = {
+		.name = "high low", .args = "", .help = "low", .run = done
+	};
+	static const struct cmd *const subs[] = { &low, NULL };
+	static const struct cmd high = { .name = "high", .args = "", .help = "high", .subs = subs };
+	static const struct cmd *const cmds[] = { &high, NULL };
+	const struct cmd_program prog = { .name = "prog", .summary = "a program", .cmds = cmds };
+	char *argv[] = { "prog", (char *)one, (char *)two, (char *)three, NULL };
+	int argc = 1;
+
+	while (argv[argc])
+		argc++;
+	return cmd_main(&prog, argc, argv);
+}
+
+static void test_help_of_what_is_no_command_is_an_error(void **state)
+{
+	assert_int_equal(called("help", NULL, NULL), CMD_DONE);
+	assert_int_equal(called("help", "high", "low"), CMD_DONE);
+	assert_int_equal(called("high", "low", NULL), CMD_DONE);
+	assert_int_equal(called("help", "deep", NULL), CMD_USAGE);
+	assert_int_equal(called("help", "high", "deep"), CMD_USAGE);
+	assert_int_equal(called("high", "deep", NULL), CMD_USAGE);
+	assert_int_equal(called("deep", NULL, NULL), CMD_USAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_a_dead_process_has_no_stat),
 		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
 		cmocka_unit_test(test_a_hash_depends_on_where_a_field_ends),
+		cmocka_unit_test(test_help_of_what_is_no_command_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,17 +76,34 @@ int cmd_usage(const struct cmd *cmd)
 	return CMD_USAGE;
 }
 
+static int unknown(const char *name)
+{
+	log_error("no command '%s'; '%s --help' lists them", name, program->name);
+	return CMD_USAGE;
+}
+
+static int unknown_sub(const struct cmd *cmd, const char *name)
+{
+	log_error("no command '%s %s'; '%s %s --help' lists them", cmd->name, name, program->name,
+		  cmd->name);
+	return CMD_USAGE;
+}
+
 static int help(int argc, char *argv[])
 {
-	const struct cmd *cmd = argc > 1 ? find(program->cmds, argv[1]) : NULL;
-	const struct cmd *sub = cmd && cmd->subs && argc > 2 ? find(cmd->subs, argv[2]) : NULL;
+	const struct cmd *cmd, *sub;
 
-	if (sub)
-		print_cmd(stdout, sub);
-	else if (cmd)
-		print_cmd(stdout, cmd);
-	else
+	if (argc < 2) {
 		print_program(stdout);
+		return CMD_DONE;
+	}
+	cmd = find(program->cmds, argv[1]);
+	if (!cmd)
+		return unknown(argv[1]);
+	sub = cmd->subs && argc > 2 ? find(cmd->subs, argv[2]) : NULL;
+	if (cmd->subs && argc > 2 && !sub)
+		return unknown_sub(cmd, argv[2]);
+	print_cmd(stdout, sub ? sub : cmd);
 	return CMD_DONE;
 }
 
@@ -105,11 +122,7 @@ static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
 		return argc < 2 ? CMD_USAGE : CMD_DONE;
 	}
 	sub = find(cmd->subs, argv[1]);
-	if (sub)
-		return run_cmd(sub, argc - 1, argv + 1);
-	log_error("no command '%s %s'; '%s %s --help' lists them", cmd->name, argv[1],
-		  program->name, cmd->name);
-	return CMD_USAGE;
+	return sub ? run_cmd(sub, argc - 1, argv + 1) : unknown_sub(cmd, argv[1]);
 }
 
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
@@ -131,9 +144,5 @@ int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
 		return CMD_DONE;
 	}
 	cmd = find(program->cmds, argv[1]);
-	if (!cmd) {
-		log_error("no command '%s'; '%s --help' lists them", argv[1], prog->name);
-		return CMD_USAGE;
-	}
-	return run_cmd(cmd, argc - 1, argv + 1);
+	return cmd ? run_cmd(cmd, argc - 1, argv + 1) : unknown(argv[1]);
 }
