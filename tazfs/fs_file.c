@@ -284,33 +284,43 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	reply(req, r);
 }
 
+/* The cached bytes that are zeros now. Not behind the end: the kernel would take what is stored
+ * there for a longer file. It lets nobody else change the size meanwhile. */
+static struct fs_drop zeroed(const struct node_file *f, int mode, off_t at, off_t size)
+{
+	struct fs_drop drop = { .ino = node_id(f->n), .from = (uint64_t)at };
+	uint64_t end = (uint64_t)at + (uint64_t)size, cached = node_cached(f->n);
+	struct stat st;
+
+	if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) || fstat(f->file.fd, &st) < 0)
+		return drop;
+	drop.to = cached < end ? cached : end;
+	if (drop.to > (uint64_t)st.st_size)
+		drop.to = (uint64_t)st.st_size;
+	return drop;
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t at, off_t size,
 		  struct fuse_file_info *fi)
 {
 	struct view *v = view_of(req);
 	const struct node_file *f = file_of(fi);
-	struct fs_drop zeroed = { .ino = ino };
+	struct fs_drop drop = { .ino = ino };
 	int r = view_still(v, VIEW_OPEN);
 
 	if (r == 0) {
 		view_used(v);
 		view_changed(v);
-		zeroed = (struct fs_drop){ .ino = ino,
-					   .from = (uint64_t)at,
-					   .to = node_cached(f->n) };
-		if (zeroed.to > (uint64_t)at + (uint64_t)size)
-			zeroed.to = (uint64_t)at + (uint64_t)size;
-		if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
-			zeroed.to = 0;
 		node_io_wrlock(v->nodes, f->n);
 		r = store_fallocate(&f->file, mode, at, size, fs_tails(v, f->n));
 		node_keep(v->nodes, f->n);
+		drop = zeroed(f, mode, at, size);
 		node_io_unlock(v->nodes, f->n);
 	}
 	if (r < 0)
 		reply(req, r);
 	else
-		fs_drop_done(req, &zeroed);
+		fs_drop_done(req, &drop);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_file_info *fi)

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -412,6 +413,24 @@ MEMBER_TEST(test_a_map_is_seen_by_readers_and_the_other_way_round)
 	return 0;
 }
 
+MEMBER_TEST(test_a_hole_behind_the_end_makes_no_file_longer)
+{
+	const char *path = path_in(&f, "short");
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	char buf[16 * PAGE];
+	struct stat st;
+
+	memset(buf, 'x', sizeof(buf));
+	CHECK(io_write_full(fd, buf, PAGE + 10) == 0);
+	CHECK(io_pread_full(fd, buf, sizeof(buf), 0) == PAGE + 10); /* asked for behind it, too */
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE + 100, PAGE / 2) == 0);
+	CHECK(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, PAGE + 100, 100) == 0);
+	CHECK(write(fd, "y", 1) == 1);
+	CHECK(fstat(fd, &st) == 0 && st.st_size == PAGE + 11);
+	CHECK(stat(path_below(&f, "short"), &st) == 0 && st.st_size == PAGE + 11);
+	return 0;
+}
+
 static int run(int mode)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +449,7 @@ static int run(int mode)
 		T(test_modes_times_fifos_and_sockets),
 		T(test_reading_with_o_direct_at_odd_places),
 		T(test_holes_stay_holes),
+		T(test_a_hole_behind_the_end_makes_no_file_longer),
 		T(test_a_directory_of_2000_is_listed_whole_and_again_after_changes),
 		T(test_locks_and_inotify_work_for_a_member),
 		T(test_a_map_is_seen_by_readers_and_the_other_way_round),
