@@ -23,15 +23,19 @@
 
 struct mount_args {
 	const char *source, *mountpoint, *policy;
-	bool strict, foreground;
+	bool strict, foreground, allow_other;
 	pid_t leaders[SESSIONS_MAX];
 	int n_leaders;
 };
 
 static const struct option options[] = {
-	{ "source", required_argument, NULL, 's' }, { "leader", required_argument, NULL, 'l' },
-	{ "memory", required_argument, NULL, 'm' }, { "policy", required_argument, NULL, 'p' },
-	{ "foreground", no_argument, NULL, 'f' },   { NULL, 0, NULL, 0 },
+	{ "source", required_argument, NULL, 's' },
+	{ "leader", required_argument, NULL, 'l' },
+	{ "memory", required_argument, NULL, 'm' },
+	{ "policy", required_argument, NULL, 'p' },
+	{ "foreground", no_argument, NULL, 'f' },
+	{ "allow-other", no_argument, NULL, 'o' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int set_option(struct mount_args *a, int c)
@@ -44,6 +48,9 @@ static int set_option(struct mount_args *a, int c)
 		return 0;
 	case 'f':
 		a->foreground = true;
+		return 0;
+	case 'o':
+		a->allow_other = true;
 		return 0;
 	case 'p':
 		a->policy = optarg;
@@ -75,8 +82,14 @@ static int parse(int argc, char *argv[], struct mount_args *a)
 	if (optind + 1 != argc)
 		return -EINVAL;
 	a->mountpoint = argv[optind];
-	if (!a->source && (a->strict || a->foreground || a->n_leaders || a->policy)) {
-		log_error("--leader, --memory, --policy and --foreground need --source");
+	if (!a->source &&
+	    (a->strict || a->foreground || a->n_leaders || a->policy || a->allow_other)) {
+		log_error(
+			"--leader, --memory, --policy, --allow-other and --foreground need --source");
+		return -EINVAL;
+	}
+	if (a->allow_other && geteuid() != 0) {
+		log_error("--allow-other is for root: nobody else can make what belongs to others");
 		return -EINVAL;
 	}
 	return 0;
@@ -157,12 +170,13 @@ static int serve(const struct mount_args *a, int ready)
 	if (r < 0)
 		return log_err(r, "prepare the view");
 	v.strict = a->strict;
+	v.transparent = a->allow_other;
 	r = add_leaders(&v, a);
 	if (r == 0 && policy >= 0)
 		r = view_policy_file(&v, policy, a->policy);
 	if (r < 0)
 		return r;
-	r = fs_new(&v, OPTIONS);
+	r = fs_new(&v, a->allow_other ? OPTIONS ",allow_other" : OPTIONS);
 	if (r == 0)
 		r = start(&v, a->mountpoint, &ended);
 	if (r < 0)
@@ -250,7 +264,7 @@ static int run(int argc, char *argv[])
 const struct cmd cmd_mount = {
 	.name = "mount",
 	.args = "[--source DIR [--leader PID]... [--memory cached|strict] [--policy FILE]"
-		" [--foreground]] DIR",
+		" [--allow-other] [--foreground]] DIR",
 	.help = "show the vault, or a plain directory, at DIR",
 	.details =
 		"Without options the keeper mounts the unlocked vault at DIR, which must be yours.\n"
@@ -262,6 +276,8 @@ const struct cmd cmd_mount = {
 		"  --memory cached   the kernel may cache contents; wiped when it is locked (default)\n"
 		"  --memory strict   the kernel caches nothing; no shared maps\n"
 		"  --policy FILE     decide by it, tazfs-policy(5); otherwise everything is allowed\n"
+		"  --allow-other     as root: other users may look, too, as their permissions below let\n"
+		"                    them, and what they make belongs to them\n"
 		"  --foreground      stay; otherwise return when mounted\n"
 		"\n"
 		"SIGTERM to the process locks and unmounts a plain directory.\n"

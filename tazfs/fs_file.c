@@ -34,6 +34,26 @@ void fs_reply_open(fuse_req_t req, struct fuse_file_info *fi)
 	free(f);
 }
 
+/*
+ * With --allow-other it is root that changes the store, who takes nothing away. The kernel sees to
+ * it for other changes, but neither for a truncation by open(2) nor for direct I/O. Source:
+ * setattr_should_drop_suidgid() in fs/attr.c, FUSE_WRITE_KILL_SUIDGID.
+ */
+static int drop_set_ids(fuse_req_t req, int fd)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	mode_t drop = S_ISUID;
+	struct stat st;
+
+	if (!view_of(req)->transparent || !ctx->uid)
+		return 0;
+	if (fstatat(fd, "", &st, AT_EMPTY_PATH) < 0)
+		return -errno;
+	if (st.st_mode & S_IXGRP || st.st_gid != ctx->gid)
+		drop |= S_ISGID;
+	return st.st_mode & drop ? store_chmod(fd, st.st_mode & 07777 & ~drop) : 0;
+}
+
 static int open_file(fuse_req_t req, const struct node_hold *h, int flags, struct node_file *f,
 		     struct fs_drop *drop)
 {
@@ -44,6 +64,8 @@ static int open_file(fuse_req_t req, const struct node_hold *h, int flags, struc
 	if (flags & O_TRUNC) {
 		view_changed(view_of(req));
 		r = fs_cut(req, h, f->writes ? f : NULL, 0, drop);
+		if (r == 0)
+			r = drop_set_ids(req, h->fd);
 	}
 	if (r < 0)
 		node_close(h->t, f);
@@ -107,8 +129,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /* Makes and opens; the kernel's count of the new node is up by one on success. */
-static int create(const struct node_hold *dir, const char *name, int flags, mode_t mode,
-		  struct node_entry *e, struct node_file *f)
+static int create(fuse_req_t req, const struct node_hold *dir, const char *name, int flags,
+		  mode_t mode, struct node_entry *e, struct node_file *f)
 {
 	struct store_file file;
 	/* What is there has been made behind the kernel's back: its pages are cut by op_open()
@@ -117,7 +139,9 @@ static int create(const struct node_hold *dir, const char *name, int flags, mode
 
 	if (r < 0)
 		return r;
-	r = node_lookup(dir, name, e);
+	r = fs_give(req, dir, name, mode);
+	if (r == 0)
+		r = node_lookup(dir, name, e);
 	if (r < 0) {
 		store_close(&file);
 		return r;
@@ -138,7 +162,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (!fs_begin_at(req, parent, name, MAY_CREATE | may_for_open(fi->flags), &dir))
 		return;
 	f = calloc(1, sizeof(*f));
-	r = f ? create(&dir, name, fi->flags, mode, &e, f) : -ENOMEM;
+	r = f ? create(req, &dir, name, fi->flags, mode, &e, f) : -ENOMEM;
 	if (r < 0) {
 		free(f);
 		reply(req, r);
@@ -247,6 +271,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		node_keep(v->nodes, f->n);
 		node_io_unlock(v->nodes, f->n);
 	}
+	if (r == 0 && v->strict)
+		r = drop_set_ids(req, f->file.fd);
 	if (r == 0 && f->sync && !v->fsync_saves && fdatasync(f->file.fd) < 0)
 		r = -errno;
 	store_wipe();

@@ -7,6 +7,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int give(fuse_req_t req, const struct node_hold *dir, const char *name, mode_t mode)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct stat st;
+
+	if (fstat(dir->fd, &st) < 0 ||
+	    fchownat(dir->fd, name, ctx->uid, st.st_mode & S_ISGID ? (gid_t)-1 : ctx->gid,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	/* A change of the owner takes these away. */
+	if (mode & (S_ISUID | S_ISGID) && fchmodat(dir->fd, name, mode & 07777, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+int fs_give(fuse_req_t req, const struct node_hold *dir, const char *name, mode_t mode)
+{
+	int r = view_of(req)->transparent ? give(req, dir, name, mode) : 0;
+
+	if (r < 0)
+		unlinkat(dir->fd, name, S_ISDIR(mode) ? AT_REMOVEDIR : 0);
+	return r;
+}
+
+static bool can_be_made(const struct view *v, mode_t mode)
+{
+	/* The kernel has asked for CAP_MKNOD, and the mount makes nothing of a device. */
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		return v->transparent;
+	return S_ISREG(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
@@ -14,27 +46,35 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 
 	if (!fs_begin_at(req, parent, name, MAY_CREATE, &dir))
 		return;
-	if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode))
+	if (!can_be_made(view_of(req), mode))
 		r = -EPERM;
-	else if (mknodat(dir.fd, name, mode, 0) < 0)
+	else if (mknodat(dir.fd, name, mode, rdev) < 0)
 		r = -errno;
+	else
+		r = fs_give(req, &dir, name, mode);
 	fs_reply_entry(req, &dir, name, r);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
+	int r;
 
-	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
-		fs_reply_entry(req, &dir, name, mkdirat(dir.fd, name, mode) < 0 ? -errno : 0);
+	if (!fs_begin_at(req, parent, name, MAY_CREATE, &dir))
+		return;
+	r = mkdirat(dir.fd, name, mode) < 0 ? -errno : fs_give(req, &dir, name, mode | S_IFDIR);
+	fs_reply_entry(req, &dir, name, r);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	autohold struct node_hold dir = NODE_HOLD_NONE;
+	int r;
 
-	if (fs_begin_at(req, parent, name, MAY_CREATE, &dir))
-		fs_reply_entry(req, &dir, name, symlinkat(target, dir.fd, name) < 0 ? -errno : 0);
+	if (!fs_begin_at(req, parent, name, MAY_CREATE, &dir))
+		return;
+	r = symlinkat(target, dir.fd, name) < 0 ? -errno : fs_give(req, &dir, name, S_IFLNK);
+	fs_reply_entry(req, &dir, name, r);
 }
 
 /* A second name is as good as the first, whatever the rules say of it: so it takes all of the file.

@@ -53,6 +53,12 @@ bool fs_begin_at(fuse_req_t req, fuse_ino_t parent, const char *name, unsigned m
 /* fs_reply_entry - tell the kernel what @name is now, unless @r says that making it failed */
 void fs_reply_entry(fuse_req_t req, const struct node_hold *dir, const char *name, int r);
 
+/*
+ * fs_give - with --allow-other, what was just made belongs to who made it
+ * @mode: with its type. Returns 0, or -errno of fchownat(2): then it is gone again.
+ */
+int fs_give(fuse_req_t req, const struct node_hold *dir, const char *name, mode_t mode);
+
 /* fs_entry - what the kernel is told of a node; names are never cached */
 struct fuse_entry_param fs_entry(const struct node_entry *e);
 

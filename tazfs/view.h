@@ -45,6 +45,7 @@ struct view {
 	const char *mountpoint; /* then this leads there */
 	int keeper;		/* channel, -EBADF with --source */
 	bool everyone, strict;
+	bool transparent;	  /* --allow-other: what somebody makes belongs to him, not to us */
 	bool fsync_saves;	  /* an fsync is answered when it is in the sealed file */
 	_Atomic int phase;	  /* enum view_phase */
 	_Atomic pid_t self;	  /* our thread that works on our own mount, while it does */
