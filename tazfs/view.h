@@ -105,6 +105,9 @@ int view_policy_set(struct view *v, int fd);
 /* view_givens - what no policy can change, at this moment */
 struct givens view_givens(struct view *v);
 
+/* view_audit_say - an event that is no decision, in words */
+void view_audit_say(struct view *v, const char *text);
+
 /* view_audit_start - before the sandbox. Without room for it there is no audit, which is said: a
  * full vault must open, or nobody could make room. */
 void view_audit_start(struct view *v);

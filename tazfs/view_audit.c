@@ -44,6 +44,7 @@ static const char *operation(unsigned may, char buf[8])
 struct describe {
 	struct view *v;
 	pid_t tid;
+	struct caller_text text;
 	char exe[FACTS_CHAIN_MAX][EXE_BYTES];
 };
 
@@ -57,10 +58,13 @@ static void describe(struct audit_record *r, void *arg)
 	struct describe *d = arg;
 	struct facts facts;
 
-	if (callers_facts(d->v->callers, d->tid, FACT_EXE | FACT_CHAIN, &facts) < 0)
+	if (callers_facts(d->v->callers, d->tid, FACT_EXE | FACT_SCRIPT | FACT_CHAIN, &facts) < 0)
 		return;
 	r->pid = facts.chain[0].pid;
 	r->exe = exe_of(&facts.chain[0], d->exe[0]);
+	if (facts.chain[0].script.ino && caller_text(&facts.chain[0], &d->text) == 0 &&
+	    *d->text.script)
+		r->script = d->text.script;
 	for (unsigned i = 1; i < facts.n_chain && r->n_chain < AUDIT_CHAIN_MAX; i++)
 		r->chain[r->n_chain++] =
 			(struct audit_program){ .pid = facts.chain[i].pid,
@@ -120,6 +124,14 @@ void view_note(struct view *v, pid_t tid, const struct judge_request *req,
 {
 	if (v->audit && is_recorded(j, req))
 		record(v, tid, req, j);
+}
+
+void view_audit_say(struct view *v, const char *text)
+{
+	if (!v->audit)
+		return;
+	audit_say(v->audit, text);
+	atomic_store(&v->noted, true);
 }
 
 /* --- when it is written ------------------------------------------------------------------------

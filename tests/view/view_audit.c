@@ -20,6 +20,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/run.h"
 #include "help.h"
 #include "tazfs/control.h"
 
@@ -171,7 +172,7 @@ static void test_the_view_checks_its_own_log(void **state)
 	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: nothing has been written yet");
 	be_refused();
 	AUDIT(MEMBER, 0, f.mnt);
-	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: 3 lines, number 1 to 3");
+	shows(AUDIT(MEMBER, 0, "verify", f.mnt), "whole: 4 lines, number 1 to 4");
 	shows(AUDIT(MEMBER, 0, "verify", "--json", f.mnt), "{\"whole\":true,");
 	shows(AUDIT(MEMBER, 1, "verify", "--until", "9", f.mnt), "ends too early");
 }
@@ -189,7 +190,7 @@ static void test_a_change_below_the_view_is_found(void **state)
 	at = strstr(text, "ssh/id");
 	assert_non_null(at);
 	assert_int_equal(pwrite(fd, "k", 1, at - text), 1);
-	shows(AUDIT(MEMBER, 1, "verify", f.mnt), "line 3: it was changed");
+	shows(AUDIT(MEMBER, 1, "verify", f.mnt), "line 4: it was changed");
 }
 
 /* CLOCK_BOOTTIME of the last use, as the keeper asks for it. */
@@ -287,11 +288,40 @@ static void test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_dema
 	assert_int_equal(as(MEMBER, audit_has, "x"), -EACCES);
 }
 
+static int run_script(void *path)
+{
+	char *argv[] = { "sh", path, (char *)path_in(&f, "ssh/id"), NULL };
+	pid_t pid;
+	int r = run_start("/bin/sh", argv, NULL, NULL, 0, &pid);
+
+	return r < 0 ? r : run_wait(pid);
+}
+
+static void test_the_record_tells_the_script_and_when_the_policy_was_replaced(void **state)
+{
+	char script[128], want[256];
+
+	snprintf(script, sizeof(script), "%s/script", f.dir);
+	assert_int_equal(write_file(script, "exec 3>>\"$1\"\n"), 0);
+	assert_int_equal(chmod(script, 0755), 0);
+	assert_int_not_equal(as(MEMBER, run_script, script), 0);
+	snprintf(want, sizeof(want), "\"script\":\"%s\"", script);
+	assert_int_equal(as(MEMBER, audit_has, want), 1);
+	in_force("audit-all\nallow session - **\n");
+	/* printf 'audit-all\nallow session - **\n' | sha256sum */
+	assert_int_equal(as(MEMBER, audit_has,
+			    "the policy was replaced by 29 bytes, SHA-256 2a58aaa8ead1a5c0"),
+			 1);
+}
+
 static void test_a_view_that_refused_nothing_writes_nothing(void **state)
 {
 	struct stat st;
 
-	assert_int_equal(member(read_it, "note"), 0);
+	fixture_stop(&f);
+	f.policy = "allow session - **\n";
+	fixture_start(&f, CACHED);
+	assert_int_equal(member(create_it, "other"), 0);
 	assert_int_equal(fixture_lock(&f), 0);
 	assert_int_equal(stat(path_below(&f, ".tazfs/audit.log"), &st), -1);
 }
@@ -329,6 +359,7 @@ int main(void)
 		T(test_who_follows_the_audit_does_not_keep_the_vault_open),
 		T(test_nobody_outside_is_shown_anything),
 		T(test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand),
+		T(test_the_record_tells_the_script_and_when_the_policy_was_replaced),
 		T(test_a_view_that_refused_nothing_writes_nothing),
 		T(test_a_view_whose_audit_cannot_be_opened_still_serves),
 		T(test_what_was_recorded_is_in_the_store_after_the_lock),
