@@ -112,7 +112,7 @@ static int read_all(struct pins *p, int fd, int64_t size, unsigned char hash[FAC
 
 static int hash(struct pins *p, int fd, struct pin *pin)
 {
-	struct pin after;
+	struct pin after = { 0 };
 	int r = read_all(p, fd, pin->size, pin->hash);
 
 	if (r == 0)
