@@ -285,14 +285,39 @@ static void add_mounts(struct keeper *k, struct holders *list)
 	}
 }
 
-static void name_holders(struct keeper *k)
+/* Who has it open only in passing (udev looks at each device that changes) kept nothing that is
+ * gone now. */
+static bool still_holds(const struct keeper *k, enum proto_hold how)
 {
-	static const struct proto_holder unknown = { .how = HOLD_UNKNOWN, .fd = -1 };
+	switch (how) {
+	case HOLD_LOOP:
+		return !is_gone(k, CHECK_LOOP);
+	case HOLD_STACKED:
+		return !is_gone(k, CHECK_MAPPING) || !is_gone(k, CHECK_LOOP);
+	default:
+		return !is_gone(k, CHECK_MAPPING);
+	}
+}
+
+static struct holders seen_holders(const struct keeper *k)
+{
 	const struct aside *look = &k->asides[ASIDE_LOOK];
 	struct holders list = { 0 };
 
-	if (look->result)
-		list = look->result->holders;
+	if (!look->result)
+		return list;
+	list.more = look->result->holders.more;
+	for (uint32_t i = 0; i < look->result->holders.n; i++)
+		if (still_holds(k, look->result->holders.held[i].how))
+			list.held[list.n++] = look->result->holders.held[i];
+	return list;
+}
+
+static void name_holders(struct keeper *k)
+{
+	static const struct proto_holder unknown = { .how = HOLD_UNKNOWN, .fd = -1 };
+	struct holders list = seen_holders(k);
+
 	add_mounts(k, &list);
 	if (!list.n)
 		holders_add(&list, &unknown);
@@ -312,7 +337,7 @@ static bool holders_are_known(const struct keeper *k)
 	const struct aside *look = &k->asides[ASIDE_LOOK], *sweep = &k->asides[ASIDE_SWEEP];
 
 	return look->done && (sweep->done || !k->fuse_dev) &&
-	       (look->result->holders.n ||
+	       (seen_holders(k).n ||
 		(sweep->result && sweep->result->mounts.n_left && is_gone(k, CHECK_MAPPING)));
 }
 
