@@ -14,7 +14,28 @@
 #include "enclave/place.h"
 #include "enclave/quote.h"
 
-#define DIR_APPROVED PLACE_OWN "/approved"
+static const struct {
+	const char *word, *dir;
+} kinds[] = {
+	[APPROVAL_COMMAND] = { "command", PLACE_OWN "/approved" },
+	[APPROVAL_VARIABLE] = { "variable", PLACE_OWN "/approved-env" },
+};
+
+const char *approval_word(const struct approval *a)
+{
+	return kinds[a->kind].word;
+}
+
+const char *approval_state_word(enum approval_state state)
+{
+	static const char *const words[] = { [APPROVAL_GIVEN] = "confirmed",
+					     [APPROVAL_NEW] = "new",
+					     [APPROVAL_CHANGED] = "changed" };
+
+	return words[state];
+}
+
+/* --- the hash -------------------------------------------------------------------------------- */
 
 static void hash_list(struct hash *h, char *const *list)
 {
@@ -29,6 +50,24 @@ static void hash_list(struct hash *h, char *const *list)
 		hash_text(h, list[i]);
 }
 
+static void hash_variable(struct hash *h, const struct entry *e)
+{
+	hash_text(h, e->name);
+	hash_text(h, e->file);
+	hash_text(h, e->env ? e->env : "");
+	hash_text(h, e->value ? "contents" : "path");
+}
+
+static void make_env_hash(const struct entry *e, char hex[HASH_HEX_MAX])
+{
+	struct hash h;
+
+	hash_init(&h);
+	hash_text(&h, "taz-approval-env-1");
+	hash_variable(&h, e);
+	hash_hex(&h, APPROVAL_HEX / 2, hex);
+}
+
 static void make_hash(const struct entry *e, const struct program *p, const char *dir,
 		      char hex[HASH_HEX_MAX])
 {
@@ -37,9 +76,8 @@ static void make_hash(const struct entry *e, const struct program *p, const char
 
 	snprintf(mode, sizeof(mode), "%04o", e->mode & 07777U);
 	hash_init(&h);
-	hash_text(&h, "taz-approval-1");
-	hash_text(&h, e->name);
-	hash_text(&h, e->file);
+	hash_text(&h, "taz-approval-2");
+	hash_variable(&h, e);
 	hash_text(&h, mode);
 	hash_text(&h, dir);
 	hash_text(&h, p->path);
@@ -50,11 +88,30 @@ static void make_hash(const struct entry *e, const struct program *p, const char
 	hash_hex(&h, APPROVAL_HEX / 2, hex);
 }
 
+/* --- what is shown --------------------------------------------------------------------------- */
+
 static void put(FILE *f, const char *what, const char *value)
 {
 	autofree char *shown = quote_show(value);
 
 	fprintf(f, "  %-10s %s\n", what, shown ? shown : "?");
+}
+
+static void put_variable(FILE *f, const struct entry *e)
+{
+	if (!e->env)
+		return;
+	put(f, "variable", e->env);
+	fprintf(f, "  %-10s %s\n", "it holds",
+		e->value ? "the file's contents" : "the file's path");
+}
+
+static void write_env_text(FILE *f, const struct entry *e, const char *hash)
+{
+	put(f, "entry", e->name);
+	put(f, "file", e->file);
+	put_variable(f, e);
+	fprintf(f, "  %-10s %s\n", "hash", hash);
 }
 
 static void write_text(FILE *f, const struct entry *e, const struct program *p, const char *dir,
@@ -65,6 +122,7 @@ static void write_text(FILE *f, const struct entry *e, const struct program *p, 
 	put(f, "entry", e->name);
 	put(f, "makes", e->file);
 	fprintf(f, "  %-10s %04o\n", "mode", e->mode & 07777U);
+	put_variable(f, e);
 	put(f, "program", p->path);
 	fprintf(f, "  %-10s %s%s\n", "contents", p->hash,
 		p->copied ? " (not only root can change it: a copy of this runs)" : "");
@@ -83,18 +141,24 @@ static void write_text(FILE *f, const struct entry *e, const struct program *p, 
 	fprintf(f, "  %-10s %s\n", "hash", hash);
 }
 
-int approval_init(const struct entry *e, const struct program *p, const char *dir,
-		  struct approval *ret)
+/* @p: NULL for the variable */
+static int init(const struct entry *e, const struct program *p, const char *dir,
+		struct approval *ret)
 {
-	struct approval a = { 0 };
+	struct approval a = { .kind = p ? APPROVAL_COMMAND : APPROVAL_VARIABLE };
 	size_t size;
 	FILE *f = open_memstream(&a.text, &size);
 	bool ok;
 
 	if (!f)
 		return -ENOMEM;
-	make_hash(e, p, dir, a.hash);
-	write_text(f, e, p, dir, a.hash);
+	if (p) {
+		make_hash(e, p, dir, a.hash);
+		write_text(f, e, p, dir, a.hash);
+	} else {
+		make_env_hash(e, a.hash);
+		write_env_text(f, e, a.hash);
+	}
 	ok = !ferror(f);
 	if (fclose(f) || !ok) {
 		free(a.text);
@@ -104,11 +168,24 @@ int approval_init(const struct entry *e, const struct program *p, const char *di
 	return 0;
 }
 
+int approval_init(const struct entry *e, const struct program *p, const char *dir,
+		  struct approval *ret)
+{
+	return init(e, p, dir, ret);
+}
+
+int approval_init_env(const struct entry *e, struct approval *ret)
+{
+	return init(e, NULL, NULL, ret);
+}
+
 void approval_done(struct approval *a)
 {
 	free(a->text);
 	a->text = NULL;
 }
+
+/* --- what is kept ---------------------------------------------------------------------------- */
 
 static void file_name(const struct entry *e, const struct approval *a, char *buf, size_t size)
 {
@@ -136,7 +213,7 @@ static bool has_other(int fd, const char *name)
 
 int approval_state(int root, const struct entry *e, const struct approval *a)
 {
-	autoclose int dir = place_dir(root, DIR_APPROVED, false);
+	autoclose int dir = place_dir(root, kinds[a->kind].dir, false);
 	char name[ENTRY_NAME_MAX + HASH_HEX_MAX + 2];
 	struct stat st;
 
@@ -150,9 +227,9 @@ int approval_state(int root, const struct entry *e, const struct approval *a)
 	return has_other(take_fd(&dir), e->name) ? APPROVAL_CHANGED : APPROVAL_NEW;
 }
 
-int approval_give(int root, const struct entry *e, const struct approval *a)
+static int keep(int root, const struct entry *e, const struct approval *a)
 {
-	autoclose int dir = place_dir(root, DIR_APPROVED, true);
+	autoclose int dir = place_dir(root, kinds[a->kind].dir, true);
 	autoclose int fd = -EBADF;
 	char name[ENTRY_NAME_MAX + HASH_HEX_MAX + 2];
 	int r;
@@ -166,5 +243,20 @@ int approval_give(int root, const struct entry *e, const struct approval *a)
 	r = io_write_full(fd, a->text, strlen(a->text));
 	if (r == 0 && (fsync(fd) < 0 || fsync(dir) < 0))
 		r = -errno;
+	return r;
+}
+
+int approval_give(int root, const struct entry *e, const struct approval *a)
+{
+	struct approval env;
+	int r = keep(root, e, a);
+
+	if (r < 0 || a->kind != APPROVAL_COMMAND || !e->env)
+		return r;
+	r = approval_init_env(e, &env);
+	if (r < 0)
+		return r;
+	r = keep(root, e, &env);
+	approval_done(&env);
 	return r;
 }

@@ -19,49 +19,70 @@
 static int print_export(const struct declared *d, void *arg)
 {
 	autofree char *word = quote_shell(d->path);
+	FILE *out = arg;
 
 	if (!word)
 		return -ENOMEM;
 	if (d->entry->value)
 		/* Its variable is to hold the value, which is never printed. */
-		printf("# %s holds a value: only 'enclave run' gives it\n", d->entry->env);
+		fprintf(out, "# %s holds a value: only 'enclave run' gives it\n", d->entry->env);
 	else
-		printf("%sexport %s=%s\n", d->present ? "" : "# missing: ", d->entry->env, word);
+		fprintf(out, "%sexport %s=%s\n", d->present ? "" : "# missing: ", d->entry->env,
+			word);
 	return 0;
 }
 
 static int add_json(const struct declared *d, void *arg)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o;
+	struct approval a;
+	int state, r = approval_init_env(d->entry, &a);
 
+	if (r < 0)
+		return r;
+	state = approval_state(d->root, d->entry, &a);
+	o = json_object_new_object();
 	json_object_object_add(o, "name", json_object_new_string(d->entry->name));
 	json_object_object_add(o, "env", json_object_new_string(d->entry->env));
 	json_object_object_add(o, "path", json_object_new_string(d->path));
 	json_object_object_add(o, "value", json_object_new_boolean(d->entry->value));
 	json_object_object_add(o, "present", json_object_new_boolean(d->present));
+	json_object_object_add(o, "approval",
+			       json_object_new_string(approval_state_word(
+				       state < 0 ? APPROVAL_NEW : (enum approval_state)state)));
+	json_object_object_add(o, "hash", json_object_new_string(a.hash));
+	approval_done(&a);
 	return json_object_array_add(arg, o) < 0 ? -ENOMEM : 0;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static int parse(int argc, char *argv[], const char **ret_file, bool *ret_json)
-{
-	static const struct option options[] = { { "file", required_argument, NULL, 'f' },
-						 { "json", no_argument, NULL, 'j' },
-						 { "value", no_argument, NULL, 'v' },
-						 { "values", no_argument, NULL, 'v' },
-						 { "show", no_argument, NULL, 'v' },
-						 { "reveal", no_argument, NULL, 'v' },
-						 { 0 } };
-	int c;
+struct args {
+	const char *file;
+	bool json;
+	struct consent consent;
+};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+static int parse(int argc, char *argv[], struct args *a)
+{
+	static const struct option options[] = {
+		{ "file", required_argument, NULL, 'f' },    { "json", no_argument, NULL, 'j' },
+		{ "approve", required_argument, NULL, 'a' }, { "value", no_argument, NULL, 'v' },
+		{ "values", no_argument, NULL, 'v' },	     { "show", no_argument, NULL, 'v' },
+		{ "reveal", no_argument, NULL, 'v' },	     { 0 }
+	};
+	int c, r = 0;
+
+	while (r == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
-			*ret_file = optarg;
+			a->file = optarg;
 			break;
 		case 'j':
-			*ret_json = true;
+			a->json = true;
+			break;
+		case 'a':
+			r = consent_take(&a->consent, optarg);
 			break;
 		case 'v':
 			log_error("secret values are never printed: a terminal, a log or a shell's "
@@ -71,19 +92,35 @@ static int parse(int argc, char *argv[], const char **ret_file, bool *ret_json)
 			return -EINVAL;
 		}
 	}
-	return optind == argc ? 0 : -EINVAL;
+	return r < 0 || optind != argc ? -EINVAL : 0;
 }
 
-static int print_all(const struct conf_file *f, const char *home, bool json)
+static int print_json(const struct conf_file *f, const char *home)
 {
-	struct json_object *all = json ? json_object_new_array() : NULL;
-	int r = declared_each(f, home, all ? add_json : print_export, all);
+	struct json_object *all = json_object_new_array();
+	int r = declared_each(f, home, NULL, add_json, all);
 
-	if (all) {
-		if (r == 0)
-			puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
-		json_object_put(all);
-	}
+	if (r == 0)
+		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
+	json_object_put(all);
+	return r;
+}
+
+/* All of it or nothing: half of the variables would be another environment than was asked for. */
+static int print_exports(const struct conf_file *f, const char *home, struct consent *consent)
+{
+	autofree char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	r = declared_each(f, home, consent, print_export, out);
+	if (fclose(out))
+		return -ENOMEM;
+	if (r == 0)
+		fputs(text, stdout);
 	return r;
 }
 
@@ -91,34 +128,38 @@ static int run(int argc, char *argv[])
 {
 	struct conf_file file = CONF_FILE_NONE;
 	struct session_user user;
-	const char *path = NULL;
-	bool json = false;
+	struct args a = { 0 };
 	int r;
 
-	if (parse(argc, argv, &path, &json) < 0)
+	consent_init(&a.consent);
+	if (parse(argc, argv, &a) < 0)
 		return cmd_usage(&cmd_env);
 	r = session_find_user(NULL, &user);
 	if (r < 0) {
 		log_err(r, "find out who uid %d is", getuid());
 		return CMD_FAILED;
 	}
-	if (conf_file_load(path, &file) < 0)
+	if (conf_file_load(a.file, &file) < 0)
 		return CMD_FAILED;
-	r = print_all(&file, user.home, json);
+	r = a.json ? print_json(&file, user.home) : print_exports(&file, user.home, &a.consent);
 	conf_file_done(&file);
 	return r < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 const struct cmd cmd_env = {
 	.name = "env",
-	.args = "[--file FILE] [--json]",
+	.args = "[--file FILE] [--approve HASH]... [--json]",
 	.help = "print the declared secrets' paths as exports for a shell",
 	.details =
-		"  --file FILE  instead of " CONF_FILE_DEFAULT "\n"
-		"  --json       one array on one line: name, env, path, value, present of each\n"
+		"  --file FILE     instead of " CONF_FILE_DEFAULT "\n"
+		"  --approve HASH  confirm the variable that has this hash, as --json shows it\n"
+		"  --json          one array on one line: name, env, path, value, present, approval\n"
+		"                  and hash of each; asks nothing\n"
 		"\n"
 		"Runs in a session. Prints paths, never contents, and is safe to evaluate whatever\n"
-		"a path holds. An entry whose file is missing is a comment, and a warning.\n"
+		"a path holds. An entry whose file is missing is a comment, and a warning. A variable\n"
+		"that was never confirmed, or has changed, is shown and must be confirmed on the\n"
+		"terminal; 'enclave pull' does it together with the entry's command.\n"
 		"\n"
 		"Example:  eval \"$(enclave env)\" && kubectl get nodes\n"
 		"\n"

@@ -17,30 +17,16 @@
 #include "enclave/quote.h"
 #include "enclave/session.h"
 
-enum { APPROVE_MAX = CONF_ENTRIES_MAX, TIMEOUT_MAX = 3600 };
+enum { TIMEOUT_MAX = 3600 };
 
 struct args {
 	const char *file;
 	bool list, json;
 	unsigned timeout_sec;
-	char *approve[APPROVE_MAX];
-	bool approve_used[APPROVE_MAX];
-	size_t n_approve;
+	struct consent consent;
 	char **names;
 	int n_names;
 };
-
-static int take_hash(struct args *a, char *text)
-{
-	if (strlen(text) != APPROVAL_HEX || strspn(text, "0123456789abcdef") != APPROVAL_HEX) {
-		log_error("--approve takes a hash of 64 digits, as 'enclave pull --list' shows it");
-		return -EINVAL;
-	}
-	if (a->n_approve == APPROVE_MAX)
-		return -EINVAL;
-	a->approve[a->n_approve++] = text;
-	return 0;
-}
 
 static int take_timeout(struct args *a, const char *text)
 {
@@ -74,7 +60,7 @@ static int parse(int argc, char *argv[], struct args *a)
 			a->json = true;
 			break;
 		case 'a':
-			r = take_hash(a, optarg);
+			r = consent_take(&a->consent, optarg);
 			break;
 		case 't':
 			r = take_timeout(a, optarg);
@@ -93,9 +79,6 @@ static int parse(int argc, char *argv[], struct args *a)
 static const char *const state_words[] = { [APPROVAL_GIVEN] = "confirmed",
 					   [APPROVAL_NEW] = "never confirmed",
 					   [APPROVAL_CHANGED] = "changed since it was confirmed" };
-static const char *const state_json[] = {
-	[APPROVAL_GIVEN] = "confirmed", [APPROVAL_NEW] = "new", [APPROVAL_CHANGED] = "changed"
-};
 
 static bool is_present(int root, const struct entry *e)
 {
@@ -140,7 +123,7 @@ static struct json_object *json_entry(int root, const struct entry *e, const str
 	json_object_object_add(o, "program", p->path ? json_object_new_string(p->path) : NULL);
 	json_object_object_add(o, "contents", p->path ? json_object_new_string(p->hash) : NULL);
 	json_object_object_add(o, "approval",
-			       a->text ? json_object_new_string(state_json[state]) : NULL);
+			       a->text ? json_object_new_string(approval_state_word(state)) : NULL);
 	json_object_object_add(o, "hash", a->text ? json_object_new_string(a->hash) : NULL);
 	return o;
 }
@@ -217,7 +200,7 @@ static int pull_all(const struct pull *p, const struct entry *const *entries,
 	for (size_t i = 0; i < n; i++) {
 		struct pull_result res;
 
-		if (p->terminal)
+		if (p->consent->terminal)
 			log_info("[%zu/%zu] %s ...", i + 1, n, entries[i]->name);
 		pull_entry(p, entries[i], &res);
 		report(entries[i], &res, all);
@@ -228,25 +211,10 @@ static int pull_all(const struct pull *p, const struct entry *const *entries,
 		if (res.err < 0) {
 			log_error("%s: %s", entries[i]->name, res.why);
 			code = CMD_FAILED;
-		} else if (p->terminal) {
+		} else if (p->consent->terminal) {
 			log_info("[%zu/%zu] %s: %llu bytes in %u ms", i + 1, n, entries[i]->name,
 				 (unsigned long long)res.bytes, res.ms);
 		}
-	}
-	return code;
-}
-
-/* A hash that no command has: it was changed since it was looked at, and did not run. */
-static int check_approved(const struct args *a, int code)
-{
-	for (size_t i = 0; i < a->n_approve; i++) {
-		if (a->approve_used[i])
-			continue;
-		log_error("--approve %.12s...: no command that was to run has this hash; look "
-			  "again with 'enclave pull --list'",
-			  a->approve[i]);
-		if (code == CMD_DONE)
-			code = CMD_FAILED;
 	}
 	return code;
 }
@@ -262,7 +230,7 @@ static int take_lock(int root)
 	return fd;
 }
 
-static int pull(struct pull *p, struct args *a, const struct entry *const *entries)
+static int pull(struct pull *p, const struct args *a, const struct entry *const *entries)
 {
 	struct json_object *all;
 	autoclose int lock = -EBADF, watch = -EBADF;
@@ -279,9 +247,11 @@ static int pull(struct pull *p, struct args *a, const struct entry *const *entri
 		log_err(watch, "watch for signals");
 		return CMD_FAILED;
 	}
-	p->watch = watch;
+	p->consent->watch = watch;
 	all = a->json ? json_object_new_array() : NULL;
-	code = check_approved(a, pull_all(p, entries, all));
+	code = pull_all(p, entries, all);
+	if (consent_check(p->consent, "enclave pull --list") < 0 && code == CMD_DONE)
+		code = CMD_FAILED;
 	if (all)
 		print_json(all);
 	return code;
@@ -316,9 +286,10 @@ static int run(int argc, char *argv[])
 	struct args a = { .timeout_sec = PULL_TIMEOUT_SEC };
 	struct conf_file file = CONF_FILE_NONE;
 	struct session_user user;
-	struct pull p = { .file = &file };
+	struct pull p = { .file = &file, .consent = &a.consent };
 	int r;
 
+	consent_init(&a.consent);
 	if (parse(argc, argv, &a) < 0)
 		return cmd_usage(&cmd_pull);
 	r = session_find_user(NULL, &user);
@@ -331,10 +302,6 @@ static int run(int argc, char *argv[])
 	p.home = user.home;
 	p.user = user.name;
 	p.timeout_sec = a.timeout_sec;
-	p.terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-	p.approve = a.approve;
-	p.approve_used = a.approve_used;
-	p.n_approve = a.n_approve;
 	r = run_with(&a, &p, &user);
 	conf_file_done(&file);
 	return r;
@@ -348,7 +315,8 @@ const struct cmd cmd_pull = {
 	.details =
 		"  --file FILE     instead of " CONF_FILE_DEFAULT "\n"
 		"  --list          show the entries, and each command that is not confirmed in full\n"
-		"  --approve HASH  confirm the command that has this hash, as --list shows it\n"
+		"  --approve HASH  confirm the command that has this hash, and its variable, as --list\n"
+		"                  shows them\n"
 		"  --timeout TIME  for each command (120s)\n"
 		"  --json          one array on one line: the entries, or how each pull went (name,\n"
 		"                  done, bytes, ms, error); enclave(1), JSON, has those of --list\n"

@@ -6,55 +6,68 @@
 #include "enclave/declared.h"
 #include "enclave/visit.h"
 
+struct args {
+	const char *path;
+	struct conf_file file;
+	struct consent consent;
+};
+
 static int prepare(const struct session_user *user, void *arg)
 {
-	return declared_each(arg, user->home, declared_set, NULL);
+	struct args *a = arg;
+
+	return declared_each(&a->file, user->home, &a->consent, declared_set, NULL);
 }
 
-static int parse(int argc, char *argv[], struct visit *v, const char **ret_file)
+static int parse(int argc, char *argv[], struct visit *v, struct args *a)
 {
 	static const struct option options[] = { VISIT_OPTIONS,
-						 { "file", required_argument, NULL, 'f' },
+						 { "file", required_argument, NULL, 'F' },
+						 { "approve", required_argument, NULL, 'A' },
 						 { 0 } };
-	int c;
+	int c, r = 0;
 
-	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (c == 'f')
-			*ret_file = optarg;
-		else if (visit_option(v, c, optarg) < 0)
-			return -EINVAL;
+	while (r == 0 && (c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (c == 'F')
+			a->path = optarg;
+		else if (c == 'A')
+			r = consent_take(&a->consent, optarg);
+		else
+			r = visit_option(v, c, optarg);
 	}
-	return optind < argc ? 0 : -EINVAL;
+	return r < 0 || optind == argc ? -EINVAL : 0;
 }
 
 static int run(int argc, char *argv[])
 {
-	struct conf_file file = CONF_FILE_NONE;
+	struct args a = { .file = CONF_FILE_NONE };
 	struct visit v = VISIT_NONE;
-	const char *path = NULL;
 	int r;
 
-	if (parse(argc, argv, &v, &path) < 0)
+	consent_init(&a.consent);
+	if (parse(argc, argv, &v, &a) < 0)
 		return cmd_usage(&cmd_run);
 	/* What is wrong with the file is said before a passphrase is asked for. */
-	if (conf_file_load(path, &file) < 0)
+	if (conf_file_load(a.path, &a.file) < 0)
 		return CMD_FAILED;
 	v.prepare = prepare;
-	v.arg = &file;
+	v.arg = &a;
 	r = visit_run(&v, argv + optind);
-	conf_file_done(&file);
+	conf_file_done(&a.file);
 	return r;
 }
 
 const struct cmd cmd_run = {
 	.name = "run",
-	.args = "[--file FILE] [OPTION...] [--] COMMAND [ARGUMENT...]",
+	.args = "[--file FILE] [--approve HASH]... [OPTION...] [--] COMMAND [ARGUMENT...]",
 	.help = "run one command with the declared variables, in a session of its own",
 	.details =
-		"  --file FILE        instead of " CONF_FILE_DEFAULT "\n" VISIT_HELP "\n"
+		"  --file FILE        instead of " CONF_FILE_DEFAULT "\n"
+		"  --approve HASH     as 'enclave env'\n" VISIT_HELP "\n"
 		"Asks for the passphrase as 'enclave session' does. The variables of secrets.conf\n"
 		"hold paths; those of entries with 'value = true' hold the file's contents, for this\n"
-		"command and what it starts only. A file that is missing is a warning.\n"
+		"command and what it starts only. A file that is missing is a warning; a variable that\n"
+		"was never confirmed ('enclave env') is asked for, or nothing runs.\n"
 		"\n"
 		"Example:  enclave run -- terraform plan\n"
 		"\n"

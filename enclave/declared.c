@@ -31,7 +31,22 @@ static int call(const struct entry *e, int root, const char *home,
 	return fn(&d, arg);
 }
 
-int declared_each(const struct conf_file *f, const char *home,
+static int confirm(const struct entry *e, int root, struct consent *consent)
+{
+	struct approval a;
+	struct refusal no;
+	int r = approval_init_env(e, &a);
+
+	if (r < 0)
+		return log_err(r, "look at the variable of %s", e->name);
+	r = consent_get(consent, root, e, &a, DECLARED_LISTER, &no);
+	approval_done(&a);
+	if (r < 0)
+		log_error("%s, %s: %s", e->name, e->env, no.why);
+	return r;
+}
+
+int declared_each(const struct conf_file *f, const char *home, struct consent *consent,
 		  int (*fn)(const struct declared *d, void *arg), void *arg)
 {
 	autoclose int root = place_open(home);
@@ -43,9 +58,17 @@ int declared_each(const struct conf_file *f, const char *home,
 		log_error("%s/%s: %s", home, PLACE_DIR, why ? why : strerror(-root));
 		return root;
 	}
-	for (size_t i = 0; r == 0 && i < f->conf->n; i++)
-		if (f->conf->entries[i].env)
-			r = call(&f->conf->entries[i], root, home, fn, arg);
+	for (size_t i = 0; r == 0 && i < f->conf->n; i++) {
+		const struct entry *e = &f->conf->entries[i];
+
+		if (!e->env)
+			continue;
+		r = consent ? confirm(e, root, consent) : 0;
+		if (r == 0)
+			r = call(e, root, home, fn, arg);
+	}
+	if (r == 0 && consent)
+		r = consent_check(consent, DECLARED_LISTER);
 	return r;
 }
 

@@ -10,10 +10,14 @@
 
 /*
  * Names that decide what runs, or how: a file of the workspace's choice in one of them would be
- * started, loaded or evaluated by the shell, the linker, or a common tool.
+ * started, loaded or evaluated by the shell, the linker, or a common tool. No such list is
+ * complete; what it spares a person is the question (approval.h), which comes for each other name.
  */
 static const char *const env_prefixes[] = {
-	"LD_", "DYLD_", "BASH_", "GIT_", "PYTHON", "PERL", "RUBY", "MALLOC_", "TAZ_", "ENCLAVE_",
+	"LD_",	    "DYLD_", "BASH_",	    "GIT_",	   "PYTHON",  "PERL",	   "RUBY",
+	"MALLOC_",  "TAZ_",  "ENCLAVE_",    "OPENSSL_",	   "LESS",    "XDG_",	   "SYSTEMD_",
+	"KUBECTL_", "KREW_", "npm_config_", "NPM_CONFIG_", "P11_KIT", "GTK_",	   "GIO_",
+	"LC_",	    "QT_",   "ZSH_",	    "FISH_",	   "TMUX",    "STARSHIP_",
 };
 static const char *const env_names[] = {
 	/* the shell's */
@@ -95,6 +99,9 @@ static const char *const env_names[] = {
 	"KUBE_EDITOR",
 	"SOPS_EDITOR",
 	"SSH_ASKPASS",
+	"SSH_SK_PROVIDER",
+	"NVIM_LISTEN_ADDRESS",
+	"NVIM",
 	"SUDO_ASKPASS",
 	"SUDO_EDITOR",
 	"CC",

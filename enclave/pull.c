@@ -2,15 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -52,90 +49,6 @@ const char *pull_find_why(int err)
 	}
 }
 
-/* --- the person's yes ------------------------------------------------------------------------ */
-
-/* A whole line of the terminal, or nothing: Ctrl+C and a signal come through @watch. */
-static int read_answer(int tty, int watch, char *buf, size_t size)
-{
-	struct pollfd p[] = { { .fd = tty, .events = POLLIN }, { .fd = watch, .events = POLLIN } };
-	struct signalfd_siginfo info;
-	ssize_t n;
-
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (p[1].revents) {
-		n = read(watch, &info, sizeof(info));
-		return n == sizeof(info) ? (int)info.ssi_signo : SIGTERM;
-	}
-	n = read(tty, buf, size - 1);
-	buf[n < 0 ? 0 : n] = '\0';
-	return 0;
-}
-
-static void ask(const struct pull *p, const struct approval *a, int state, struct pull_result *ret)
-{
-	autoclose int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
-	char answer[16] = "";
-
-	if (tty < 0) {
-		say(ret, -ENOTTY, "there is no terminal to ask on");
-		return;
-	}
-	/* What was typed before the question is no answer to it. */
-	tcflush(tty, TCIFLUSH);
-	dprintf(tty, "\n%s\n\n%s\nRun it now, and whenever nothing of this has changed? Type yes: ",
-		state == APPROVAL_CHANGED ? "This command is not the one you confirmed before:"
-					  : "This command was never confirmed:",
-		a->text);
-	ret->signal = read_answer(tty, p->watch, answer, sizeof(answer));
-	if (ret->signal > 0)
-		say(ret, -ECANCELED, "interrupted; nothing was run");
-	else if (strcmp(answer, "yes\n"))
-		say(ret, -EPERM, "not confirmed; nothing was run");
-}
-
-static bool is_listed(const struct pull *p, const char *hash)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < p->n_approve; i++)
-		if (!strcmp(p->approve[i], hash))
-			found = p->approve_used[i] = true;
-	return found;
-}
-
-static void confirm(const struct pull *p, const struct entry *e, const struct approval *a,
-		    struct pull_result *ret)
-{
-	int state = approval_state(p->root, e, a), r;
-
-	if (state == APPROVAL_GIVEN) {
-		is_listed(p, a->hash);
-		return;
-	}
-	if (state < 0) {
-		say(ret, state, "look for the confirmation: %s", strerror(-state));
-		return;
-	}
-	if (!is_listed(p, a->hash)) {
-		if (p->terminal)
-			ask(p, a, state, ret);
-		else
-			say(ret, -EPERM,
-			    "its command %s; look at it with 'enclave pull --list %s', then run "
-			    "this on a terminal, or with --approve HASH",
-			    state == APPROVAL_CHANGED ? "has changed since it was confirmed"
-						      : "was never confirmed",
-			    e->name);
-	}
-	if (ret->err < 0)
-		return;
-	r = approval_give(p->root, e, a);
-	if (r < 0)
-		say(ret, r, "keep the confirmation: %s", strerror(-r));
-}
-
 /* --- the command ----------------------------------------------------------------------------- */
 
 struct env {
@@ -164,7 +77,7 @@ static int env_fill(const struct pull *p, const struct entry *e, struct env *env
 {
 	autofree char *tmp = NULL;
 	autoclose int dir = place_dir(p->root, PLACE_OWN "/tmp", true);
-	const char *tty = p->terminal ? ttyname(STDERR_FILENO) : NULL;
+	const char *tty = p->consent->terminal ? ttyname(STDERR_FILENO) : NULL;
 	int r = dir < 0 ? dir : 0;
 
 	if (r == 0 && asprintf(&tmp, "%s/" PLACE_DIR "/" PLACE_OWN "/tmp", p->home) < 0)
@@ -272,14 +185,14 @@ static void run(const struct pull *p, const struct entry *e, const struct progra
 		.out = in->out,
 		.out_max = PULL_BYTES_MAX,
 		.timeout_sec = p->timeout_sec,
-		.terminal = p->terminal,
-		.tick = p->terminal ? say_growth : NULL,
+		.terminal = p->consent->terminal,
+		.tick = p->consent->terminal ? say_growth : NULL,
 		.arg = &growth,
 	};
 	int r = env_fill(p, e, &env);
 
 	if (r == 0)
-		r = command_run(&c, p->watch, &end);
+		r = command_run(&c, p->consent->watch, &end);
 	env_done(&env);
 	if (r < 0)
 		say(ret, r, "run it: %s", strerror(-r));
@@ -305,6 +218,17 @@ static void produce(const struct pull *p, const struct entry *e, const struct pr
 			   ret);
 	incoming_drop(&in);
 	ret->ms = (unsigned)((io_boottime_ns() - start) / 1000000);
+}
+
+static void confirm(const struct pull *p, const struct entry *e, const struct approval *a,
+		    struct pull_result *ret)
+{
+	struct refusal no;
+	int r = consent_get(p->consent, p->root, e, a, "enclave pull --list", &no);
+
+	ret->signal = no.signal;
+	if (r < 0)
+		say(ret, r, "%s", no.why);
 }
 
 void pull_entry(const struct pull *p, const struct entry *e, struct pull_result *ret)

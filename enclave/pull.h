@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "enclave/approval.h"
 #include "enclave/conf_file.h"
+#include "enclave/consent.h"
 
 enum {
 	PULL_BYTES_MAX = 16 << 20, /* of one secret */
@@ -16,14 +16,10 @@ enum {
 
 struct pull {
 	const struct conf_file *file;
-	int root;  /* of the vault */
-	int watch; /* command_watch() */
+	int root;		 /* of the vault */
+	struct consent *consent; /* with a watch */
 	const char *home, *user;
 	unsigned timeout_sec;
-	bool terminal;	      /* someone can be asked */
-	char *const *approve; /* hashes that were confirmed on the command line */
-	bool *approve_used;
-	size_t n_approve;
 };
 
 struct pull_result {

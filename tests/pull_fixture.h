@@ -70,14 +70,15 @@ static inline int teardown(void **state)
 	return system(cmd);
 }
 
-static inline int pull_with(struct pull *p)
+static inline int pull_with(struct pull *p, struct consent *consent)
 {
 	struct conf_file f = CONF_FILE_NONE;
 
 	assert_int_equal(conf_file_load(conf_path, &f), 0);
 	p->file = &f;
 	p->root = root;
-	p->watch = watch;
+	p->consent = consent;
+	consent->watch = watch;
 	p->home = dir;
 	p->user = "taz";
 	if (!p->timeout_sec)
@@ -107,21 +108,19 @@ static inline void find_hash(char hash[HASH_HEX_MAX])
 static inline int pull_confirmed(unsigned timeout_sec)
 {
 	char hash[HASH_HEX_MAX];
-	char *list[] = { hash };
-	bool used[1] = { false };
-	struct pull p = {
-		.approve = list, .approve_used = used, .n_approve = 1, .timeout_sec = timeout_sec
-	};
+	struct consent consent = { .hashes = { hash }, .n = 1 };
+	struct pull p = { .timeout_sec = timeout_sec };
 
 	find_hash(hash);
-	return pull_with(&p);
+	return pull_with(&p, &consent);
 }
 
 static inline int pull_unasked(void)
 {
+	struct consent consent = { 0 };
 	struct pull p = { 0 };
 
-	return pull_with(&p);
+	return pull_with(&p, &consent);
 }
 
 static inline void declare(const char *rest)

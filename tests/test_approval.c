@@ -23,6 +23,7 @@ static void test_every_change_needs_a_new_yes(void **state)
 		"entry token { file = token command = {'./get', 'a b'} }",
 		"entry token { file = token command = {'./get', 'a', 'b', ''} }",
 		"entry token { file = other command = {'./get', 'a', 'b'} }",
+		"entry token { file = token env = X command = {'./get', 'a', 'b'} }",
 		"entry token { file = token mode = 0700 command = {'./get', 'a', 'b'} }",
 		"entry token { file = token command = {'./get2', 'a', 'b'} }",
 		"entry token { file = token command = {'./get', 'a', 'b'} pass = {X} }",
@@ -56,16 +57,78 @@ static void test_every_change_needs_a_new_yes(void **state)
 static void test_an_old_hash_confirms_nothing_new(void **state)
 {
 	char hash[HASH_HEX_MAX];
-	char *list[] = { hash };
-	bool used[1] = { false };
-	struct pull p = { .approve = list, .approve_used = used, .n_approve = 1 };
+	struct consent consent = { .hashes = { hash }, .n = 1 };
+	struct pull p = { 0 };
 
 	declare_script("#!/bin/sh\necho seen\n");
 	find_hash(hash);
 	declare_script("#!/bin/sh\necho evil\n");
-	assert_int_equal(pull_with(&p), -EPERM);
-	assert_false(used[0]);
+	assert_int_equal(pull_with(&p, &consent), -EPERM);
+	assert_false(consent.used[0]);
 	assert_untouched();
+}
+
+static int confirm_variable(const char *conf, const char *approve)
+{
+	struct consent consent = { .hashes = { approve }, .n = approve ? 1 : 0 };
+	struct conf_file f = CONF_FILE_NONE;
+	struct refusal no;
+	struct approval a;
+	int r;
+
+	put(space, "secrets.conf", conf, 0644);
+	assert_int_equal(conf_file_load(conf_path, &f), 0);
+	assert_int_equal(approval_init_env(&f.conf->entries[0], &a), 0);
+	r = consent_get(&consent, root, &f.conf->entries[0], &a, "looker", &no);
+	snprintf(res.why, sizeof(res.why), "%s", no.why);
+	approval_done(&a);
+	conf_file_done(&f);
+	return r;
+}
+
+/* An attacker who may write secrets.conf: the name alone decides what is loaded or started. */
+static void test_a_variable_is_confirmed_with_its_command_and_asked_for_when_it_changes(
+	void **state)
+{
+	static const char *const changes[] = {
+		"entry token { file = token env = SSLKEYLOGFILE command = {'./get'} }",
+		"entry token { file = other env = NOTES command = {'./get'} }",
+		"entry token { file = token env = NOTES value = true command = {'./get'} }",
+		"entry token { file = token env = SSLKEYLOGFILE }",
+	};
+
+	put(space, "get", "#!/bin/sh\necho new\n", 0755);
+	put(space, "secrets.conf", "entry token { file = token env = NOTES command = {'./get'} }",
+	    0644);
+	assert_int_equal(pull_confirmed(0), 0);
+	assert_int_equal(confirm_variable("entry token { file = token env = NOTES }", NULL), 0);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		assert_int_equal(confirm_variable(changes[i], NULL), -EPERM);
+		assert_non_null(strstr(res.why, "variable has changed"));
+		assert_non_null(strstr(res.why, "'looker'"));
+	}
+	assert_int_equal(confirm_variable("entry b { file = token env = NOTES }", NULL), -EPERM);
+	assert_non_null(strstr(res.why, "never confirmed"));
+}
+
+static void test_the_hash_of_a_variable_confirms_that_one_only(void **state)
+{
+	const char *conf = "entry b { file = 'kube/config' env = KUBECONFIG }";
+	struct conf_file f = CONF_FILE_NONE;
+	struct approval a;
+
+	put(space, "secrets.conf", conf, 0644);
+	assert_int_equal(conf_file_load(conf_path, &f), 0);
+	assert_int_equal(approval_init_env(&f.conf->entries[0], &a), 0);
+	assert_non_null(strstr(a.text, "variable   'KUBECONFIG'\n"));
+	assert_non_null(strstr(a.text, "it holds   the file's path\n"));
+	assert_non_null(strstr(a.text, "file       'kube/config'\n"));
+	assert_int_equal(confirm_variable("entry b { file = 'kube/config' env = EVIL }", a.hash),
+			 -EPERM);
+	assert_int_equal(confirm_variable(conf, a.hash), 0);
+	assert_int_equal(confirm_variable(conf, NULL), 0);
+	approval_done(&a);
+	conf_file_done(&f);
 }
 
 static void test_what_is_shown_is_the_whole_command_and_moves_no_cursor(void **state)
@@ -195,6 +258,8 @@ int main(void)
 		T(test_nothing_runs_without_a_yes),
 		T(test_every_change_needs_a_new_yes),
 		T(test_an_old_hash_confirms_nothing_new),
+		T(test_a_variable_is_confirmed_with_its_command_and_asked_for_when_it_changes),
+		T(test_the_hash_of_a_variable_confirms_that_one_only),
 		T(test_what_is_shown_is_the_whole_command_and_moves_no_cursor),
 		T(test_a_program_that_is_changed_after_the_yes_runs_as_it_was),
 		T(test_a_long_command_is_heard_of_each_second),
