@@ -88,10 +88,6 @@ static int parse(int argc, char *argv[], struct mount_args *a)
 			"--leader, --memory, --policy, --allow-other and --foreground need --source");
 		return -EINVAL;
 	}
-	if (a->allow_other && geteuid() != 0) {
-		log_error("--allow-other is for root: nobody else can make what belongs to others");
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -258,6 +254,10 @@ static int run(int argc, char *argv[])
 
 	if (parse(argc, argv, &a) < 0)
 		return cmd_usage(&cmd_mount);
+	if (a.allow_other && geteuid() != 0) {
+		log_error("--allow-other is for root: nobody else can make what belongs to others");
+		return CMD_FAILED;
+	}
 	return a.source ? mount_source(&a) : mount_vault(a.mountpoint);
 }
 

@@ -96,15 +96,14 @@ static int keep(struct view *v, const char *text, size_t size)
 /* So that the audit tells which rules its verdicts are of: "sha256sum FILE" begins with this. */
 static void say_replaced(struct view *v, const char *text, size_t size)
 {
-	char said[96], hex[17];
+	char said[96], hex[HASH_HEX_MAX];
 	unsigned char sum[32];
 	struct hash_sha256 h;
 
 	hash_sha256_init(&h);
 	hash_sha256_add(&h, text, size);
 	hash_sha256_end(&h, sum);
-	for (int i = 0; i < 8; i++)
-		sprintf(hex + 2 * (size_t)i, "%02x", sum[i]);
+	hash_hex_of(sum, 8, hex);
 	snprintf(said, sizeof(said), "the policy was replaced by %zu bytes, SHA-256 %s", size, hex);
 	view_audit_say(v, said);
 }
