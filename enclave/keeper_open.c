@@ -9,6 +9,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/privs.h"
 #include "enclave/base/proc.h"
 
 /* The longest that a slow machine takes to verify a passphrase. */
@@ -264,15 +265,34 @@ static int terminal_leader(pid_t pid, struct leader *ret)
 	return leader_of(st.sid, ret);
 }
 
+/*
+ * A shell of a session that is over, and that is adopted now: what it starts holds the mark as
+ * before, and who has given it away stays outside. What can't be found out is no advantage.
+ */
+static bool holds_mark(const struct leader *l)
+{
+	autoclose int proc = proc_open(l->pid);
+	struct proc_status st;
+
+	return proc < 0 || proc_status_read(proc, &st) < 0 || st.cap_prm & PRIVS_MARK;
+}
+
+static uint64_t kind_of(const struct conn *c)
+{
+	if (c->flags & OPEN_TERMINAL)
+		return holds_mark(&c->leader) ? VIEW_SESSION_MARKED : 0;
+	/* Root's "enclave session" gives the mark to all that it starts. */
+	return VIEW_SESSION_COMMAND | (c->uid == 0 ? VIEW_SESSION_MARKED : 0);
+}
+
 static int find_leader(struct conn *c)
 {
 	struct pollfd peer = { .fd = c->pidfd, .events = POLLIN };
 	int r = c->flags & OPEN_TERMINAL ? terminal_leader(c->pid, &c->leader)
 					 : leader_of(c->pid, &c->leader);
 
-	/* Root's "enclave session" gives the mark to all that it starts. */
-	if (r == 0 && !(c->flags & OPEN_TERMINAL))
-		c->leader.kind = VIEW_SESSION_COMMAND | (c->uid == 0 ? VIEW_SESSION_MARKED : 0);
+	if (r == 0)
+		c->leader.kind = kind_of(c);
 	/* The peer lives still, so its pid was its own all the while. */
 	if (r == 0 && poll(&peer, 1, 0) != 0) {
 		leader_done(&c->leader);

@@ -398,6 +398,8 @@ static void prepare(void)
 	set_text("/proc/sys/kernel/core_pattern", "|/bin/false");
 	set_text("/proc/sys/kernel/dmesg_restrict", "1");
 	set_text("/proc/sys/kernel/kptr_restrict", "2");
+	/* Only what it has started may be traced: no program gets into another one's session. */
+	set_text("/proc/sys/kernel/yama/ptrace_scope", "1");
 }
 
 int main(void)

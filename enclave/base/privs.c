@@ -69,6 +69,17 @@ int privs_become(const char *user, uid_t uid, gid_t gid, int mark)
 	return r < 0 ? r : check(uid, gid, mark);
 }
 
+int privs_leave(void)
+{
+	int r = privs_no_new();
+
+	if (r < 0)
+		return r;
+	capng_clear(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
+	r = capng_apply(CAPNG_SELECT_CAPS);
+	return r < 0 ? cap_error(r) : check(getuid(), getgid(), 0);
+}
+
 int privs_hide(void)
 {
 	struct rlimit none = { 0, 0 };

@@ -32,6 +32,14 @@
  */
 int privs_become(const char *user, uid_t uid, gid_t gid, int mark);
 
+/*
+ * privs_leave - give the session mark, and every other capability, away for good: no program that
+ * this process executes gets any back (no_new_privs)
+ * Returns 0, or -errno; -EPERM when the kernel shows that something is left. The caller must end
+ * the process after an error: it may be half-way.
+ */
+int privs_leave(void);
+
 /* privs_hide - no core dump, no ptrace, no /proc/self/mem for others of our uid. Returns 0 or
  * -errno. */
 int privs_hide(void);

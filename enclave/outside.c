@@ -1,0 +1,80 @@
+#include "enclave/outside.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/privs.h"
+#include "enclave/base/proc.h"
+#include "enclave/place.h"
+
+static int has_mark(void)
+{
+	autoclose int self = proc_open(getpid());
+	struct proc_status st;
+	int r = self < 0 ? self : proc_status_read(self, &st);
+
+	if (r < 0)
+		return r;
+	return st.cap_prm & PRIVS_MARK ? 0 : -ENOTUNIQ;
+}
+
+/* The kernel takes the low 32 bits of both: a filter must not look at more. */
+#define LOW_32(value) SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
+
+static int add_rules(scmp_filter_ctx ctx)
+{
+	static const unsigned long typing[] = { TIOCSTI, TIOCLINUX };
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
+				 SCMP_A0(LOW_32(AF_UNIX)));
+
+	for (size_t i = 0; i < sizeof(typing) / sizeof(*typing) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+				     SCMP_A1(LOW_32(typing[i])));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+	return r;
+}
+
+/* System calls of another architecture end the process: that is the library's default. */
+static int filter(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	r = add_rules(ctx);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+static int check_refused(const char *home)
+{
+	autoclose int fd = place_open(home);
+
+	return fd >= 0 ? -EISDIR : 0;
+}
+
+int outside_enter(const char *home)
+{
+	int r = has_mark();
+
+	if (r == 0)
+		r = privs_leave();
+	if (r == 0)
+		r = filter();
+	if (r == 0)
+		r = check_refused(home);
+	if (r < 0)
+		return r;
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+}

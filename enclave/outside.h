@@ -1,0 +1,32 @@
+/*
+ * outside - become a process that no session has: for a command that is not to have the secrets
+ *
+ * A session's processes are told from others by the session mark (base/privs.h), which a process
+ * can give away and never get back, nor can what it starts: exec, fork, a daemon's second fork and
+ * another terminal change nothing about it. So the view refuses it, and the kernel lets it trace no
+ * member. What else would lead back into the session is taken away, too, by a system call filter
+ * that all its children inherit:
+ *
+ *	socket(AF_UNIX)		the servers of members: tmux, ssh-agent, gpg-agent, an editor, dbus
+ *	ioctl(TIOCSTI)		typing into the terminal that it shares with a member's shell
+ *	ioctl(TIOCLINUX)	the same by the virtual console's selection
+ *	io_uring_setup()	the same calls, past such a filter
+ *
+ * Source: capabilities(7), prctl(2) PR_SET_NO_NEW_PRIVS, seccomp(2), ioctl_tty(2).
+ */
+#ifndef TAZ_ENCLAVE_OUTSIDE_H
+#define TAZ_ENCLAVE_OUTSIDE_H
+
+/*
+ * outside_enter - leave the session, for good; descriptors above 2 are closed by the next exec
+ *
+ * Returns 0, or
+ *   -ENOTUNIQ  this process has no session mark: then its session, if it is in one, goes by descent
+ *		alone, which can't be left
+ *   -EISDIR    the vault is still let in: never seen, and looked at all the same
+ *   -errno     the kernel's, or libseccomp's
+ * The caller must end the process after an error: it may be half-way.
+ */
+int outside_enter(const char *home);
+
+#endif
