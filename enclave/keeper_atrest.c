@@ -77,12 +77,9 @@ void atrest_save_as(const struct keeper *k, char name[HISTORY_NAME_MAX], uint32_
 	*ret_kept = beside || k->rest.kept; /* beside the vault nothing is kept, and nothing goes */
 }
 
-enum proto_why atrest_told(struct keeper *k, int err)
+enum proto_why atrest_why(const struct keeper *k, int err)
 {
-	if (err < 0 || !k->rest.conflict[0] || k->rest.told)
-		return WHY_NONE;
-	k->rest.told = k->state == LS_LOCKED;
-	return WHY_CONFLICT;
+	return err == 0 && k->rest.conflict[0] ? WHY_CONFLICT : WHY_NONE;
 }
 
 /* --- the list -------------------------------------------------------------------------------- */

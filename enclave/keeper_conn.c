@@ -246,7 +246,7 @@ static void on_save(struct keeper *k, struct conn *c, const void *msg, int fd)
 	}
 	r = k->dirty || k->save.phase != SAVE_NONE ? save_request(k) : 1;
 	if (r)
-		conn_answer(k, c, r < 0 ? r : 0, r < 0 ? WHY_LOCKED : atrest_told(k, 0));
+		conn_answer(k, c, r < 0 ? r : 0, r < 0 ? WHY_LOCKED : atrest_why(k, 0));
 }
 
 static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
@@ -415,7 +415,7 @@ void conns_saved(struct keeper *k, int err)
 {
 	FOR_CONNS (k, c)
 		if (c->state == CONN_SAVE)
-			conn_answer(k, c, err, err < 0 ? why_not_saved(err) : atrest_told(k, err));
+			conn_answer(k, c, err, err < 0 ? why_not_saved(err) : atrest_why(k, err));
 }
 
 bool conns_save_next(struct keeper *k)
@@ -447,7 +447,7 @@ void conns_report(struct keeper *k)
 	res.op = RES_LOCK;
 	res.generation = k->origin.generation;
 	res.err = k->save_err < 0 && k->image >= 0 ? k->save_err : 0;
-	res.why = res.err < 0 ? why_not_saved(res.err) : atrest_told(k, 0);
+	res.why = res.err < 0 ? why_not_saved(res.err) : atrest_why(k, 0);
 	FOR_CONNS (k, c) {
 		if (c->state == CONN_LOCK) {
 			c->state = CONN_IDLE;

@@ -152,7 +152,6 @@ struct atrest_rest {
 	struct atrest_seen seen;
 	char conflict[HISTORY_NAME_MAX]; /* the image goes there, "" when it goes to the vault */
 	bool kept; /* what was found at the unlock has a second name, or gave way to a save */
-	bool told; /* a lock has said that it went beside the vault */
 };
 
 struct keeper {
@@ -313,8 +312,9 @@ bool atrest_conflict(struct keeper *k);
 /* Where a save goes, how many states stay, and whether there is nothing to keep before it */
 void atrest_save_as(const struct keeper *k, char name[HISTORY_NAME_MAX], uint32_t *ret_keep,
 		    uint32_t *ret_kept);
-/* WHY_CONFLICT for who is told of a save that went beside the vault; a lock says it once */
-enum proto_why atrest_told(struct keeper *k, int err);
+/* WHY_CONFLICT, until the next unlock, when the last save went beside the vault. @err: of that save
+ */
+enum proto_why atrest_why(const struct keeper *k, int err);
 bool atrest_is_restoring(const struct keeper *k); /* nothing may be opened meanwhile */
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_HISTORY */
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_RESTORE */
