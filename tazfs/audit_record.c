@@ -308,6 +308,7 @@ static const struct field fields[] = {
 	FIELD(pid, as_number32),
 	FIELD(exe, as_text),
 	FIELD(script, as_text),
+	FIELD(doubt, as_number32),
 	FIELD(tty, as_text),
 	FIELD(session, as_number32),
 	FIELD(chain, as_chain),

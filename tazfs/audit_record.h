@@ -38,6 +38,10 @@ enum audit_by { /* who decided, when it was not the rule alone */
 		AUDIT_BYS,
 };
 
+/* The begin of the note of a policy that has come into force, and what its SHA-256 is behind. */
+#define AUDIT_NOTE_POLICY "the policy was replaced by "
+#define AUDIT_NOTE_SHA256 ", SHA-256 "
+
 enum audit_event {
 	AUDIT_DECISION,
 	AUDIT_FILE,  /* a file of the log begins: @prev is the mac of the line before */
@@ -73,7 +77,8 @@ struct audit_record {
 	uint32_t pid;	  /* the caller's process, and what it runs */
 	const char *exe;
 	const char *script;
-	const char *tty;  /* "pts/3" */
+	uint32_t doubt;	 /* 1: that script is a guess (script.h): rules that allow do not take it */
+	const char *tty; /* "pts/3" */
 	uint32_t session; /* 0: a member of none */
 	uint32_t n_chain; /* the ancestors, parent first */
 	struct audit_program chain[AUDIT_CHAIN_MAX];

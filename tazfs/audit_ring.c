@@ -26,7 +26,7 @@ static const struct {
 struct entry {
 	uint64_t hash, tick, time_ns, last_ns, count, start, program;
 	uint32_t size; /* to the next entry */
-	uint32_t event, verdict, by, rule, pid, key_pid, session, n_chain;
+	uint32_t event, verdict, by, rule, pid, key_pid, session, doubt, n_chain;
 	uint32_t text[TEXTS]; /* from the entry's beginning; 0: none */
 	struct {
 		uint32_t pid, exe;
@@ -223,6 +223,7 @@ bool audit_ring_add(struct audit_ring *g, const struct audit_record *r, uint64_t
 			     .pid = r->pid,
 			     .key_pid = r->key_pid,
 			     .session = r->session,
+			     .doubt = r->doubt,
 			     .n_chain = n_chain };
 	fill(e, r);
 	g->used += size;
@@ -259,6 +260,7 @@ bool audit_ring_next(const struct audit_ring *g, size_t *at, struct audit_record
 	ret->rule = e->rule;
 	ret->pid = e->pid;
 	ret->session = e->session;
+	ret->doubt = e->doubt;
 	ret->n_chain = e->n_chain;
 	for (size_t i = 0; i < TEXTS; i++)
 		if (e->text[i])

@@ -91,8 +91,7 @@ static bool deceives(uint32_t c)
 	return false;
 }
 
-/* How many bytes at @s stand for themselves; 0: the one there does not. */
-static size_t plain(const char *s)
+size_t audit_plain(const char *s)
 {
 	uint32_t c = 0;
 	size_t n = get_char(s, &c);
@@ -109,7 +108,7 @@ static void put_all(struct audit_out *o, const char *name, const char *backslash
 		unsigned char c = (unsigned char)*s;
 		char byte[3] = { 'x', hex[c >> 4], hex[c & 15] };
 
-		n = plain(s);
+		n = audit_plain(s);
 		if (n) {
 			audit_put(o, "\\", quotes && c == '"');
 			audit_put(o, s, n);

@@ -28,6 +28,9 @@ void audit_put(struct audit_out *o, const char *data, size_t size);
 void audit_puts(struct audit_out *o, const char *text);
 void audit_put_number(struct audit_out *o, uint64_t n);
 
+/* audit_plain - how many bytes at @s are one character that stands for itself; 0: it does not */
+size_t audit_plain(const char *s);
+
 /* audit_put_name - the bytes up to the NUL, so that they can be printed */
 void audit_put_name(struct audit_out *o, const char *name);
 

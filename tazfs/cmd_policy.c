@@ -14,13 +14,8 @@
 #include "tazfs/cmd.h"
 
 static const struct cmd *const subs[] = {
-	&cmd_policy_show,
-	&cmd_policy_edit,
-	&cmd_policy_explain,
-	&cmd_policy_check,
-	&cmd_policy_test,
-	&cmd_policy_presets,
-	NULL,
+	&cmd_policy_show,  &cmd_policy_edit, &cmd_policy_explain, &cmd_policy_suggest,
+	&cmd_policy_check, &cmd_policy_test, &cmd_policy_presets, NULL,
 };
 
 const struct cmd cmd_policy = {

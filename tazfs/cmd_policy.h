@@ -14,6 +14,7 @@ extern const struct cmd cmd_policy_edit;
 extern const struct cmd cmd_policy_explain;
 extern const struct cmd cmd_policy_presets;
 extern const struct cmd cmd_policy_show;
+extern const struct cmd cmd_policy_suggest;
 extern const struct cmd cmd_policy_test;
 
 #define EXPLAIN_REFUSED 3 /* exit code: it may not */

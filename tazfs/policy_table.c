@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tazfs/policy_names.h"
 #include "tazfs/policy_parse.h"
-
-#define OTHER_INO (POLICY_PROGRAMS_MAX + 1) /* of every program that the policy does not name */
 
 struct table {
 	const struct policy *p;
@@ -18,24 +17,13 @@ struct table {
 	unsigned facts;
 };
 
-static struct file_id file_of(const struct policy *p, const char *path)
-{
-	const char *const *programs;
-	unsigned n = policy_programs(p, &programs);
-
-	for (unsigned i = 0; i < n; i++)
-		if (!strcmp(programs[i], path))
-			return (struct file_id){ .dev = 1, .ino = i + 1 };
-	return (struct file_id){ .dev = 1, .ino = OTHER_INO };
-}
-
 static int take_file(struct parse *ps, struct table *t, unsigned column, char *value,
 		     struct file_id *ret)
 {
 	int r = parse_path(ps, column, value);
 
 	if (r == 0)
-		*ret = file_of(t->p, value);
+		*ret = policy_by_path(t->p, value);
 	return r;
 }
 
@@ -256,7 +244,7 @@ static int read_line(struct parse *ps, void *ctx)
 		.facts = { .uid = 1000, .whole = true, .n_chain = 1 },
 	};
 	t->row.facts.chain[0] =
-		(struct program){ .known = true, .hashed = true, .exe = { 1, OTHER_INO } };
+		(struct program){ .known = true, .hashed = true, .exe = policy_by_path(t->p, "") };
 	r = parse_verdict(ps, &t->row.expected);
 	if (r == 0)
 		r = read_caller(ps, t);
@@ -273,8 +261,7 @@ int policy_table(const struct policy *p, const char *text, size_t size, table_fn
 	*ret_error = (struct policy_error){ 0 };
 	if (size > POLICY_BYTES_MAX)
 		return parse_fail(&ps, 1, "a table of more than %d KiB", POLICY_BYTES_MAX >> 10);
-	for (unsigned i = 0; i < POLICY_PROGRAMS_MAX; i++)
-		t.programs[i] = (struct file_id){ .dev = 1, .ino = i + 1 };
+	policy_all_by_path(p, t.programs);
 	ps.word = malloc(size + 1);
 	if (!ps.word)
 		return -ENOMEM;

@@ -65,6 +65,7 @@ static void describe(struct audit_record *r, void *arg)
 	if (facts.chain[0].script.ino && caller_text(&facts.chain[0], &d->text) == 0 &&
 	    *d->text.script)
 		r->script = d->text.script;
+	r->doubt = r->script && facts.chain[0].doubt;
 	for (unsigned i = 1; i < facts.n_chain && r->n_chain < AUDIT_CHAIN_MAX; i++)
 		r->chain[r->n_chain++] =
 			(struct audit_program){ .pid = facts.chain[i].pid,
@@ -77,9 +78,13 @@ static void describe(struct audit_record *r, void *arg)
  */
 static bool is_recorded(const struct judgement *j, const struct judge_request *req)
 {
+	/* Also when audit-only lets it pass: who reads the record to its end would never get there.
+	 */
+	if (req->unrecorded && j->granted)
+		return false;
 	if (j->decision.verdict != VERDICT_ALLOW)
 		return true;
-	return j->records_all && req->may && !req->unrecorded;
+	return j->records_all && req->may;
 }
 
 /* Differs once the process runs another program: what that one does is a record of its own. */

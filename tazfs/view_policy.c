@@ -104,7 +104,7 @@ static void say_replaced(struct view *v, const char *text, size_t size)
 	hash_sha256_add(&h, text, size);
 	hash_sha256_end(&h, sum);
 	hash_hex_of(sum, 8, hex);
-	snprintf(said, sizeof(said), "the policy was replaced by %zu bytes, SHA-256 %.16s", size,
+	snprintf(said, sizeof(said), AUDIT_NOTE_POLICY "%zu bytes" AUDIT_NOTE_SHA256 "%.16s", size,
 		 hex);
 	view_audit_say(v, said);
 }

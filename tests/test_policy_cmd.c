@@ -225,6 +225,9 @@ static void test_wrong_usage_is_2_and_says_how(void **state)
 		"policy show x y",
 		"policy cheque p",
 		"policy test - --policy -",
+		"policy suggest --file log",
+		"policy suggest --file log --policy p dir",
+		"policy suggest --since tomorrow",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
@@ -234,11 +237,41 @@ static void test_wrong_usage_is_2_and_says_how(void **state)
 	}
 }
 
+/* The log is one of any version: what is not understood is passed over. */
+static void test_rules_are_suggested_from_a_copy_of_an_audit(void **state)
+{
+	put("p", "audit-only\n");
+	put("t",
+	    "{\"seq\":1,\"time\":\"2026-01-31T08:15:00.000000000Z\",\"verdict\":\"deny\",\"by\":"
+	    "\"audit-only\",\"op\":\"r\",\"path\":\"ssh/id\",\"count\":3,\"last\":\"2026-01-31T08:"
+	    "16:00.000000000Z\",\"pid\":41,\"exe\":\"/proc/version\",\"session\":1}\nnew\n");
+	assert_int_equal(call("policy suggest --policy p --file t"), 0);
+	assert_says(out, "\n# 3 times, last 2026-01-31T08:16:00Z\n"
+			 "allow  session exe=/proc/version  r  ssh/id\n");
+	put("script", out);
+	assert_int_equal(call("policy check script"), 0);
+	assert_int_equal(call("policy suggest --policy p --file t --since 2026-01-31T08:16:01Z"),
+			 0);
+	assert_says(out, "nothing was refused");
+	assert_int_equal(call("policy suggest --json --policy p --file t"), 0);
+	assert_says(out, "{\"refused\":3,\"since\":\"2026-01-31T08:15:00.000000000Z\"");
+	assert_says(
+		out,
+		"\"kind\":\"rule\",\"rule\":\"allow  session exe=/proc/version  r  ssh/id\","
+		"\"exe\":\"/proc/version\",\"script\":null,\"paths\":[\"ssh/id\"],\"count\":3,");
+	put("t", "no log\n");
+	assert_int_equal(call("policy suggest --policy p --file t"), 1);
+	assert_says(err, "t is no copy of an audit");
+	assert_int_equal(call("policy suggest --policy none --file t"), 1);
+	assert_says(err, "none");
+}
+
 static void test_each_command_has_help_with_an_example(void **state)
 {
 	static const char *const lines[] = {
-		"policy --help",      "policy check --help", "policy test -h",
-		"policy show --help", "help policy presets", "help policy",
+		"policy --help",	 "policy check --help", "policy test -h",
+		"policy show --help",	 "help policy presets", "help policy",
+		"policy suggest --help",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
@@ -274,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_a_mismatch_is_printed_with_its_rule_and_the_reason),
 		cmocka_unit_test(test_an_error_in_either_file_of_a_test_is_a_failure),
 		cmocka_unit_test(test_presets_are_listed_and_printed),
+		cmocka_unit_test(test_rules_are_suggested_from_a_copy_of_an_audit),
 		cmocka_unit_test(test_wrong_usage_is_2_and_says_how),
 		cmocka_unit_test(test_each_command_has_help_with_an_example),
 	};

@@ -233,6 +233,15 @@ static void test_who_follows_the_audit_does_not_keep_the_vault_open(void **state
 	munmap(opened, sizeof(*opened));
 }
 
+static void test_to_read_the_audit_with_audit_only_comes_to_an_end(void **state)
+{
+	in_force("audit-only\n");
+	assert_int_equal(member(read_it, "note"), 0);
+	shows(AUDIT(MEMBER, 0, f.mnt), "audit only");
+	in_force("audit-all\nallow session - **\n");
+	AUDIT(MEMBER, 0, f.mnt);
+}
+
 static void test_nobody_outside_is_shown_anything(void **state)
 {
 	be_refused();
@@ -357,6 +366,7 @@ int main(void)
 		T(test_the_view_checks_its_own_log),
 		T(test_a_change_below_the_view_is_found),
 		T(test_who_follows_the_audit_does_not_keep_the_vault_open),
+		T(test_to_read_the_audit_with_audit_only_comes_to_an_end),
 		T(test_nobody_outside_is_shown_anything),
 		T(test_a_refusal_is_recorded_with_its_rule_and_what_is_allowed_on_demand),
 		T(test_the_record_tells_the_script_and_when_the_policy_was_replaced),
