@@ -1,12 +1,19 @@
 #include "enclave/client.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/proc.h"
+
+#define LOOK_MS	  2000	/* between two looks at a keeper that does not answer */
+#define ANSWER_MS 10000 /* for what it answers at once */
 
 static const char *const why_text[] = {
 	[WHY_NO_VAULT] = "there is no vault yet; make one with --create",
@@ -60,6 +67,60 @@ const char *client_why(enum proto_why why)
 	return (size_t)why < sizeof(why_text) / sizeof(*why_text) ? why_text[why] : NULL;
 }
 
+static int reach(void)
+{
+	int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+
+	return sock == -ETIMEDOUT ? -EHOSTDOWN : sock;
+}
+
+static pid_t keeper_pid(int sock)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ? 0 : who.pid;
+}
+
+/* By a signal or a tracer. What can't be seen is no reason to give up. */
+static bool is_stopped(pid_t pid)
+{
+	autoclose int proc = pid > 0 ? proc_open(pid) : -EBADF;
+	struct proc_stat st;
+
+	return proc >= 0 && proc_stat_read(proc, &st) == 0 && (st.state == 'T' || st.state == 't');
+}
+
+/* What takes as long as it takes (a passphrase, a save, a lock) has no limit. */
+static unsigned limit_ms(uint32_t op)
+{
+	return op == RES_STATUS || op == RES_HISTORY || op == RES_KEYS ? ANSWER_MS : UINT_MAX;
+}
+
+/* Until there is something to read. A keeper that is stopped at two looks is not waited for. */
+static int await(int sock, unsigned limit)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	bool was_stopped = false, stopped;
+	unsigned waited = 0;
+
+	for (;;) {
+		int r = poll(&p, 1, LOOK_MS);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r < 0)
+			continue;
+		waited += LOOK_MS;
+		stopped = is_stopped(keeper_pid(sock));
+		if ((stopped && was_stopped) || waited >= limit)
+			return -EHOSTDOWN;
+		was_stopped = stopped;
+	}
+}
+
 /* Waits for one answer of exactly @size bytes that begins with @op, or a res_done. */
 static int answer(int sock, uint32_t op, void *res, size_t size, struct res_done *done)
 {
@@ -72,8 +133,11 @@ static int answer(int sock, uint32_t op, void *res, size_t size, struct res_done
 		struct res_history history;
 		struct res_keys keys;
 	} buf;
-	ssize_t n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
+	ssize_t n = await(sock, limit_ms(op));
 
+	if (n < 0)
+		return (int)n;
+	n = msg_recv(sock, &buf, sizeof(buf), NULL, 0);
 	if (n <= 0)
 		return n < 0 ? (int)n : -ECONNRESET;
 	if (buf.op == RES_DONE && n == sizeof(buf.done)) {
@@ -98,12 +162,19 @@ static int ask(int sock, const void *req, size_t req_size, int fd, uint32_t op, 
 
 static int call(uint32_t op, int fd, uint32_t res_op, void *res, size_t size, struct res_done *done)
 {
-	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	autoclose int sock = reach();
 	struct req_plain req = { .op = op };
 
 	if (sock < 0)
 		return sock;
 	return ask(sock, &req, sizeof(req), fd, res_op, res, size, done);
+}
+
+pid_t client_keeper(void)
+{
+	autoclose int sock = reach();
+
+	return sock < 0 ? 0 : keeper_pid(sock);
 }
 
 int client_status(struct res_status *ret)
@@ -125,7 +196,7 @@ int client_mount(int dirfd, enum proto_why *ret_why)
 static int call_lock(uint32_t op, struct res_lock *ret,
 		     void (*trying)(const struct res_lock *so_far))
 {
-	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	autoclose int sock = reach();
 	struct req_plain req = { .op = op };
 	struct res_done done = { 0 };
 	int r = sock < 0 ? sock : 0;
@@ -205,7 +276,7 @@ int client_history(struct res_history *ret)
 /* A request that begins a conversation: the connection stays. */
 static int begin(const void *req, size_t size, struct res_seal_to *ret_seal, struct res_done *ret)
 {
-	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	autoclose int sock = reach();
 	int r;
 
 	*ret = (struct res_done){ 0 };
@@ -267,7 +338,7 @@ int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res
 
 int client_keys(struct res_keys *ret, struct res_done *ret_done)
 {
-	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET);
+	autoclose int sock = reach();
 	struct req_key req = { .op = REQ_KEY, .what = KEY_LIST };
 	int r;
 

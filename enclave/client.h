@@ -2,14 +2,19 @@
  * client - how our programs talk to the keeper
  *
  * Every call opens a connection of its own and closes it, except a session's (client_open), which
- * keeps it for the passphrase. A keeper that is not there is -ECONNREFUSED or -ENOENT.
+ * keeps it for the passphrase. A keeper that is not there is -ECONNREFUSED or -ENOENT; one that is
+ * stopped (a signal, a tracer), or says nothing for 10 s to what it answers at once, -EHOSTDOWN.
  */
 #ifndef TAZ_ENCLAVE_CLIENT_H
 #define TAZ_ENCLAVE_CLIENT_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "enclave/proto.h"
+
+/* client_keeper - the keeper's process, as the kernel has it, or 0 */
+pid_t client_keeper(void);
 
 /* client_status - Returns 0 or -errno. */
 int client_status(struct res_status *ret);

@@ -86,6 +86,7 @@ static void admit(struct keeper *k)
 {
 	keeper_arm(&k->step_timer, 0);
 	keeper_arm(&k->idle_timer, k->cfg->idle_sec * SEC);
+	pulse_start(k);
 	if (k->dirty)
 		save_mark_dirty(k); /* a new vault is on disk soon, even if nothing is written */
 	open_admit(k);
@@ -208,6 +209,12 @@ static void on_save_watch(struct keeper *k, struct source *s)
 {
 	drain_timer(s);
 	save_on_watch(k);
+}
+
+static void on_pulse(struct keeper *k, struct source *s)
+{
+	drain_timer(s);
+	pulse_on_timer(k);
 }
 
 /* As the container's first process we also reap what others left. */
@@ -339,6 +346,7 @@ static int set_up(struct keeper *k)
 	    (r = add_timer(k, &k->step_timer, CLOCK_MONOTONIC, on_step)) < 0 ||
 	    (r = add_timer(k, &k->settle_timer, CLOCK_MONOTONIC, on_settle)) < 0 ||
 	    (r = add_timer(k, &k->save.watch, CLOCK_MONOTONIC, on_save_watch)) < 0 ||
+	    (r = add_timer(k, &k->pulse_timer, CLOCK_MONOTONIC, on_pulse)) < 0 ||
 	    (r = add_timer(k, &k->idle_timer, CLOCK_BOOTTIME, on_idle)) < 0)
 		return log_err(r, "start the keeper");
 	r = conns_listen(k);
@@ -366,7 +374,7 @@ int keeper_run(const struct keeper_config *cfg)
 	struct source *sources[] = { &k->listen,     &k->signals,      &k->step_timer,
 				     &k->idle_timer, &k->settle_timer, &k->view_pidfd,
 				     &k->view,	     &k->save.saver,   &k->save.watch,
-				     &k->hollow };
+				     &k->hollow,     &k->pulse_timer };
 	int r;
 
 	if (!k)

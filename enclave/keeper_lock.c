@@ -443,6 +443,7 @@ void lock_shut_door(struct keeper *k)
 	keeper_arm(&k->step_timer, 0);
 	keeper_arm(&k->idle_timer, 0);
 	keeper_arm(&k->settle_timer, 0);
+	pulse_end(k);
 	view_unmount(k);
 	if (k->fuse_dev) {
 		aside_start(k, ASIDE_SWEEP);

@@ -7,6 +7,7 @@
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
+ *	keeper_pulse.c	is the view there, or stopped?
  *	keeper_hollow.c	the key goes before the view does, so that the view can clear ext4's cache
  *	keeper_save.c	when the ciphertext goes to disk, and who is told
  *	keeper_saver.c	the talk with the process that writes it
@@ -157,7 +158,7 @@ struct atrest_rest {
 struct keeper {
 	const struct keeper_config *cfg;
 	int epoll;
-	struct source listen, signals, step_timer, idle_timer, settle_timer;
+	struct source listen, signals, step_timer, idle_timer, settle_timer, pulse_timer;
 	enum lock_state state;
 	bool stopping, finished;
 
@@ -187,6 +188,7 @@ struct keeper {
 	int n_mounts, fuse_mount;
 	dev_t fuse_dev; /* of the view's file system, 0 when there was none */
 	bool fuse_attached, idle_asked;
+	unsigned pulses; /* that it has not answered */
 
 	struct save save;
 
@@ -302,6 +304,12 @@ void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
 int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */
 void leader_done(struct leader *leader);
+
+/* --- keeper_pulse.c: while it is unlocked, is the view there? */
+void pulse_start(struct keeper *k);
+void pulse_end(struct keeper *k);
+void pulse_answered(struct keeper *k);
+void pulse_on_timer(struct keeper *k);
 
 /* --- keeper_atrest.c */
 void atrest_opened(struct keeper *k, bool from_ram); /* k->origin is that of what was opened */

@@ -49,6 +49,7 @@ static size_t message_size(uint32_t op)
 {
 	switch (op) {
 	case VIEW_READY:
+	case VIEW_ALIVE:
 	case VIEW_DIRTY:
 	case VIEW_HOLLOW:
 	case VIEW_LOCKED:
@@ -97,6 +98,9 @@ static bool take_message(struct keeper *k, int flags)
 	case VIEW_READY:
 		if (k->state == LS_STARTING)
 			keeper_event(k, LE_READY);
+		break;
+	case VIEW_ALIVE:
+		pulse_answered(k);
 		break;
 	case VIEW_SESSION_ADDED:
 		open_admitted(k, m.session.pid);

@@ -261,6 +261,14 @@ enum view_fd {
 	VIEW_FD_MOUNT = 6,  /* that mount, detached: for syncfs(2) on ourselves at lock */
 };
 
+/*
+ * Each of the two notices that the other one is stopped: the keeper sends a VIEW_PULSE every so
+ * many seconds, and the view answers it. The keeper locks when so many were not answered; the view
+ * wipes its pages and ends, so that the kernel takes everything away, when nothing came for as
+ * long.
+ */
+enum { VIEW_PULSE_SEC = 2, VIEW_PULSES = 5 };
+
 enum view_op {
 	/* keeper to view */
 	VIEW_SESSION_ADD = 200, /* struct view_session, with a pidfd; answer: VIEW_SESSION_ADDED */
@@ -273,10 +281,12 @@ enum view_op {
 	VIEW_SYNC_HANGS, /* the disk does not answer: who waits may be interrupted; no answer */
 
 	VIEW_HOLLOWED, /* struct view_plain; err: the store's device could not be replaced */
+	VIEW_PULSE,    /* answer: VIEW_ALIVE */
 	VIEW_POLICY,   /* struct view_plain, with the sealed memfd; answer: VIEW_POLICY_SET */
 
 	/* view to keeper */
 	VIEW_READY = 300,   /* it answers requests now */
+	VIEW_ALIVE,	    /* to VIEW_PULSE */
 	VIEW_SESSION_ADDED, /* struct view_session */
 	VIEW_DIRTY,	    /* first change since READY, or since the last QUIESCED */
 	VIEW_QUIESCED,	    /* struct view_quiesced */

@@ -165,6 +165,11 @@ static int on_ask_idle(struct view *v, const union request *req, int *fd)
 	return msg_send(v->keeper, &msg, sizeof(msg), NULL, 0);
 }
 
+static int on_pulse(struct view *v, const union request *req, int *fd)
+{
+	return answer(v, VIEW_ALIVE, 0);
+}
+
 /* Whatever else the keeper had on its way to us is too late now. */
 static int wait_hollow(const struct view *v)
 {
@@ -223,6 +228,7 @@ static const struct {
 	{ VIEW_RESUME, sizeof(struct view_plain), on_resume },
 	{ VIEW_ASK_IDLE, sizeof(struct view_plain), on_ask_idle },
 	{ VIEW_LOCK, sizeof(struct view_plain), on_lock },
+	{ VIEW_PULSE, sizeof(struct view_plain), on_pulse },
 	{ VIEW_POLICY, sizeof(struct view_plain), on_policy },
 	{ VIEW_SYNCED, sizeof(struct view_synced), on_synced },
 	{ VIEW_SYNC_HANGS, sizeof(struct view_plain), on_sync_hangs },
@@ -256,24 +262,71 @@ static int serve_one(struct view *v)
 	return dispatch(v, &req, n, &fd);
 }
 
+/*
+ * A keeper that is stopped locks nothing: not when it is idle, not when somebody asks. Its silence
+ * is counted in turns of ours, one in VIEW_PULSE_SEC at most, whatever a clock says: after a
+ * suspend, or when both of us were stopped together, it has its whole time to speak.
+ */
+struct silence {
+	uint64_t next_ns; /* CLOCK_BOOTTIME of the next turn */
+	unsigned turns;
+};
+
+#define PULSE_NS (VIEW_PULSE_SEC * 1000000000ULL)
+
+static void heard(struct silence *s)
+{
+	*s = (struct silence){ .next_ns = io_boottime_ns() + PULSE_NS };
+}
+
+static int wait_ms(const struct silence *s)
+{
+	uint64_t now = io_boottime_ns();
+
+	return now < s->next_ns ? (int)((s->next_ns - now) / 1000000) + 1 : 0;
+}
+
+/* True when it has been silent for too long. */
+static bool count_silence(struct silence *s)
+{
+	if (io_boottime_ns() < s->next_ns)
+		return false;
+	s->next_ns = io_boottime_ns() + PULSE_NS;
+	return ++s->turns == VIEW_PULSES;
+}
+
+/* The mount is there still, so what was written through maps can be brought home. */
+static void end_without_sign(struct view *v)
+{
+	log_error("the keeper has been silent for %d s: locking", VIEW_PULSES * VIEW_PULSE_SEC);
+	scrub_within_limit(v, true);
+	_exit(1);
+}
+
 int link_keeper(struct view *v, int ended)
 {
+	struct silence silence;
 	struct pollfd p[3] = { { .fd = v->keeper, .events = POLLIN },
 			       { .fd = ended, .events = POLLIN },
 			       { .events = POLLIN } };
 	int r = answer(v, VIEW_READY, 0);
 
+	heard(&silence);
 	while (r == 0) {
 		/* While a save copies the store, the audit stays in memory. */
 		p[2].fd = v->audit && !v->paused_ns ? audit_fd(v->audit) : -1;
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, wait_ms(&silence)) < 0 && errno != EINTR)
 			return -errno;
-		if (p[0].revents)
+		if (p[0].revents) {
 			r = serve_one(v);
-		else if (p[1].revents)
+			heard(&silence);
+		} else if (p[1].revents) {
 			r = -ENOTCONN;
-		else if (p[2].revents)
+		} else if (p[2].revents) {
 			view_audit_flush(v);
+		} else if (count_silence(&silence)) {
+			end_without_sign(v);
+		}
 	}
 	if (r == -EPIPE)
 		end_without_keeper(v);

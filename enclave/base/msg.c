@@ -155,6 +155,7 @@ int msg_listen(const char *path, mode_t mode, int type)
 
 int msg_connect(const char *path, int type)
 {
+	const struct timeval patience = { .tv_sec = 10 }, none = { 0 };
 	autoclose int fd = -EBADF;
 	struct sockaddr_un addr;
 	int r = fill_address(&addr, path);
@@ -164,7 +165,12 @@ int msg_connect(const char *path, int type)
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* Source: unix(7): a connect waits for room in the queue as long as a send would. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)) < 0)
 		return -errno;
 	return take_fd(&fd);
 }

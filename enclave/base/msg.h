@@ -51,7 +51,8 @@ int msg_listen(const char *path, mode_t mode, int type);
 /*
  * msg_connect - connect to a path
  * @type: SOCK_SEQPACKET or SOCK_STREAM
- * Returns the descriptor or -errno of socket(2), connect(2); -ENAMETOOLONG.
+ * Returns the descriptor or -errno of socket(2), connect(2); -ENAMETOOLONG; -ETIMEDOUT when the
+ * other end has taken nobody in for 10 s and its queue is full.
  */
 int msg_connect(const char *path, int type);
 
