@@ -170,11 +170,32 @@ static int call(uint32_t op, int fd, uint32_t res_op, void *res, size_t size, st
 	return ask(sock, &req, sizeof(req), fd, res_op, res, size, done);
 }
 
-pid_t client_keeper(void)
+/* What a stopped one had open ends by itself: the view looks after it. */
+static void say_silent(char *buf, size_t size)
 {
-	autoclose int sock = reach();
+	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET | SOCK_NONBLOCK);
 
-	return sock < 0 ? 0 : keeper_pid(sock);
+	snprintf(
+		buf, size,
+		"the keeper (process %d) does not answer: it is stopped, or hangs. What was open is "
+		"locked within %d s all the same; 'kill -CONT' lets it go on",
+		sock < 0 ? 0 : keeper_pid(sock), (VIEW_PULSES + 1) * VIEW_PULSE_SEC);
+}
+
+bool client_no_keeper(int err, char *buf, size_t size)
+{
+	if (err == -ENOENT)
+		snprintf(
+			buf, size,
+			"no keeper is running here ('enclave serve' is started by 'tazlaunch up')");
+	else if (err == -ECONNREFUSED)
+		snprintf(buf, size,
+			 "the keeper has ended; start the workshop again ('tazlaunch up')");
+	else if (err == -EHOSTDOWN)
+		say_silent(buf, size);
+	else
+		return false;
+	return true;
 }
 
 int client_status(struct res_status *ret)

@@ -8,13 +8,16 @@
 #ifndef TAZ_ENCLAVE_CLIENT_H
 #define TAZ_ENCLAVE_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "enclave/proto.h"
 
-/* client_keeper - the keeper's process, as the kernel has it, or 0 */
-pid_t client_keeper(void);
+/*
+ * client_no_keeper - one sentence for a person when @err says that no keeper answers, and what to do
+ * Returns false for any other error.
+ */
+bool client_no_keeper(int err, char *buf, size_t size);
 
 /* client_status - Returns 0 or -errno. */
 int client_status(struct res_status *ret);

@@ -37,31 +37,17 @@ static void explain_rollback(char *buf, size_t size)
 		(unsigned long long)h.entries[0].generation, (unsigned long long)h.seen);
 }
 
-/* What it had open ends by itself: the view looks after it. */
-static void explain_silence(char *buf, size_t size)
-{
-	snprintf(
-		buf, size,
-		"the keeper (process %d) does not answer: it is stopped, or hangs. What was open is "
-		"locked within %d s all the same; 'kill -CONT' lets it go on",
-		client_keeper(), (VIEW_PULSES + 1) * VIEW_PULSE_SEC);
-}
-
 /* One sentence; also what a relay shows to the person. */
 static void explain(int err, const struct res_done *no, char *buf, size_t size)
 {
 	const char *text = client_why(no->why);
 
-	if (err == -ENOENT && !text)
-		text = "no keeper is running here ('enclave serve' is started by 'tazlaunch up')";
-	if (err == -ECONNREFUSED)
-		text = "the keeper has ended; start the workshop again ('tazlaunch up')";
+	if (!text && client_no_keeper(err, buf, size))
+		return;
 	if (err == -ECANCELED && !text)
 		text = "given up";
 	if (no->why == WHY_ROLLED_BACK)
 		explain_rollback(buf, size);
-	else if (err == -EHOSTDOWN)
-		explain_silence(buf, size);
 	else if (text && no->why == WHY_KERNEL)
 		snprintf(buf, size, "%s (%s)", text, strerror(-err));
 	else if (text && no->wait_sec)

@@ -95,6 +95,7 @@ static int mount_vault(const char *path)
 {
 	autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	enum proto_why why = WHY_NONE;
+	char text[256];
 	int r;
 
 	if (fd < 0) {
@@ -106,8 +107,8 @@ static int mount_vault(const char *path)
 		return CMD_DONE;
 	if (why != WHY_NONE)
 		log_error("%s", client_why(why));
-	else if (r == -ENOENT || r == -ECONNREFUSED)
-		log_error("the keeper is not running; 'enclave serve' starts it");
+	else if (client_no_keeper(r, text, sizeof(text)))
+		log_error("%s", text);
 	else
 		log_err(r, "mount the vault at %s", path);
 	return CMD_FAILED;

@@ -52,6 +52,7 @@ static int run(int argc, char *argv[])
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
 						 { NULL, 0, NULL, 0 } };
 	struct res_status st;
+	char text[256];
 	int json = 0, c, r;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -62,12 +63,11 @@ static int run(int argc, char *argv[])
 	if (optind != argc)
 		return cmd_usage(&cmd_status);
 	r = client_status(&st);
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		log_error("the keeper is not running; 'enclave serve' starts it");
-		return CMD_FAILED;
-	}
 	if (r < 0) {
-		log_err(r, "ask the keeper");
+		if (client_no_keeper(r, text, sizeof(text)))
+			log_error("%s", text);
+		else
+			log_err(r, "ask the keeper");
 		return CMD_FAILED;
 	}
 	(json ? print_json : print_text)(&st);
