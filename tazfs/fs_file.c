@@ -1,4 +1,10 @@
-/* The operations on open files and directories: they were decided when they were opened. */
+/*
+ * The operations on open files and directories: they were decided when they were opened. With
+ * "recheck-always" each read and write is decided again, by who makes it: then the kernel may keep
+ * no pages, which it gives to whoever has the descriptor without asking us (direct I/O). A file
+ * that was opened before the policy said so is read no more: its pages were dropped when it came
+ * into force (view_policy_set()), and what is read anew through it would be kept again.
+ */
 #include "tazfs/fs_priv.h"
 
 #include <errno.h>
@@ -15,9 +21,10 @@
 /* What the kernel may keep. FOPEN_NOFLUSH only for readers: a writer's close brings home what it
  * wrote through a map. There is no op_flush() at all: the kernel learns with the first close that
  * we have nothing to do then, and asks no more. Source: fs/fuse/file.c, fuse_flush(). */
-static void set_caching(const struct view *v, const struct node_file *f, struct fuse_file_info *fi)
+static void set_caching(struct view *v, struct node_file *f, struct fuse_file_info *fi)
 {
-	fi->direct_io = v->strict;
+	f->direct = v->strict || judge_rechecks(&v->judge);
+	fi->direct_io = f->direct;
 	fi->keep_cache = 1;
 	fi->noflush = !f->writes;
 	fi->fh = (uintptr_t)f;
@@ -122,9 +129,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply(req, r);
 		return;
 	}
-	if (v->strict)
-		drop = drop_private(&h);
+	f->executes = fi->flags & OPEN_EXEC;
 	set_caching(v, f, fi);
+	if (f->direct)
+		drop = drop_private(&h);
 	fs_drop_open(req, &drop, fi);
 }
 
@@ -222,9 +230,27 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /* With direct I/O only a private map's pages are read for the page cache: what read(2) asks for is
  * asked in the name of an owner. Source: fs/fuse/file.c, fuse_send_read() and fuse_do_readpage().
  */
-static bool fills_page(const struct view *v, const struct fuse_file_info *fi)
+static bool fills_page(const struct node_file *f, const struct fuse_file_info *fi)
 {
-	return !v->strict || !fi->lock_owner;
+	return !f->direct || !fi->lock_owner;
+}
+
+/* The one that asks may be another one than the one that opened it, and the policy another, too. */
+static int permit_again(fuse_req_t req, const struct node_file *f, unsigned may)
+{
+	struct view *v = view_of(req);
+	pid_t tid = fuse_req_ctx(req)->pid;
+
+	if (!judge_rechecks(&v->judge))
+		return 0;
+	if (may != MAY_WRITE && !f->direct && atomic_load(&v->judge.reopens))
+		return -EACCES;
+	return view_permit_again(v, tid, f->n, may);
+}
+
+static int permit_read(fuse_req_t req, const struct node_file *f)
+{
+	return permit_again(req, f, f->executes ? MAY_EXECUTE : MAY_READ);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_file_info *fi)
@@ -236,9 +262,11 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at, struct fuse_
 
 	/* Before the phase is looked at: who locks sets the phase and then looks for pages, so one
 	 * of the two sees the other. */
-	if (fills_page(v, fi))
+	if (fills_page(f, fi))
 		node_saw_pages(f->n, (uint64_t)at + size);
 	n = view_still(v, VIEW_OPEN);
+	if (n == 0)
+		n = permit_read(req, f);
 	if (n == 0) {
 		view_used(v);
 		node_io_rdlock(v->nodes, f->n);
@@ -259,9 +287,13 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 	const struct node_file *f = file_of(fi);
 	int r;
 
-	if (!v->strict)
+	if (!f->direct)
 		node_saw_pages(f->n, (uint64_t)at + size);
 	r = view_still(v, fi->writepage ? VIEW_CLOSING : VIEW_OPEN);
+	/* What was changed through a map has been decided when it was mapped, and nobody asks now.
+	 */
+	if (r == 0 && !fi->writepage)
+		r = permit_again(req, f, MAY_WRITE);
 	if (r == 0) {
 		if (!fi->writepage)
 			view_used(v);
@@ -271,7 +303,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 		node_keep(v->nodes, f->n);
 		node_io_unlock(v->nodes, f->n);
 	}
-	if (r == 0 && v->strict)
+	if (r == 0 && f->direct)
 		r = drop_set_ids(req, f->file.fd);
 	if (r == 0 && f->sync && !v->fsync_saves && fdatasync(f->file.fd) < 0)
 		r = -errno;
@@ -334,6 +366,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t at, off_t size
 	struct fs_drop drop = { .ino = ino };
 	int r = view_still(v, VIEW_OPEN);
 
+	if (r == 0)
+		r = permit_again(req, f, MAY_WRITE);
 	if (r == 0) {
 		view_used(v);
 		view_changed(v);
@@ -353,6 +387,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence, struct fuse_
 {
 	off_t found = view_still(view_of(req), VIEW_OPEN);
 
+	if (found == 0)
+		found = permit_read(req, file_of(fi));
 	if (found == 0) {
 		found = lseek(file_of(fi)->file.fd, at, whence);
 		if (found < 0)

@@ -67,6 +67,8 @@ void judge_set(struct judge *j, struct policy *policy)
 	old = j->policy;
 	old_former = j->former;
 	j->policy = policy;
+	j->reopens = policy && policy_rechecks(policy) && !policy_audit_only(policy);
+	j->rechecks = policy && policy_rechecks(policy);
 	j->former = policy ? former_new(policy, old_former, old) : NULL;
 	callers_set_classifier(j->callers, policy ? policy_needs(policy) : 0,
 			       policy ? classify : NULL, j);

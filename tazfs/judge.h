@@ -27,6 +27,9 @@ struct judge {
 	pthread_rwlock_t lock; /* guards the policy */
 	struct policy *policy; /* NULL: whoever may ask is allowed everything */
 	struct former *former; /* of that policy */
+	/* That policy decides reads and writes of open files again; and it refuses something, so
+	 * what is open with pages of its own in the kernel must be opened again. */
+	_Atomic bool rechecks, reopens;
 };
 
 /* What is asked for: something with a known file, or with a name in a known directory. */
@@ -36,6 +39,7 @@ struct judge_request {
 	unsigned may;	  /* enum may; 0: only to learn that it is there, and its attributes */
 	bool unrecorded;  /* when it is allowed: to read the record must not make it longer, and is
 			     no use of the vault */
+	bool again;	  /* what was decided when it was opened: to be allowed is no record */
 };
 
 struct judgement {
@@ -52,6 +56,12 @@ void judge_init(struct judge *j, struct callers *callers, struct nodes *nodes);
 
 /* judge_set - put a policy in force, for every request from now on; takes it. NULL: none */
 void judge_set(struct judge *j, struct policy *policy);
+
+/* judge_rechecks - is each read and write of an open file to be decided, too? */
+static inline bool judge_rechecks(struct judge *j)
+{
+	return atomic_load_explicit(&j->rechecks, memory_order_acquire);
+}
 
 /*
  * judge_decide - by the facts of this moment

@@ -109,7 +109,9 @@ struct node_file {
 	struct node *n; /* stays while the file is open */
 	struct node_share *share;
 	bool writes;
-	bool sync; /* O_SYNC or O_DSYNC: each write is durable when it is answered */
+	bool sync;     /* O_SYNC or O_DSYNC: each write is durable when it is answered */
+	bool direct;   /* the kernel keeps no pages of what is read through it */
+	bool executes; /* it was opened to run it */
 };
 
 /* node_open - open the held node. Returns 0 or -errno as store_open(). */

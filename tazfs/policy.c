@@ -57,6 +57,11 @@ bool policy_audit_only(const struct policy *p)
 	return p->audit_only;
 }
 
+bool policy_rechecks(const struct policy *p)
+{
+	return p->rechecks;
+}
+
 unsigned policy_programs(const struct policy *p, const char *const **ret)
 {
 	*ret = (const char *const *)p->programs;

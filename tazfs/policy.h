@@ -71,6 +71,9 @@ bool policy_audit_all(const struct policy *p);
 /* policy_audit_only - nothing is refused, what would have been is recorded */
 bool policy_audit_only(const struct policy *p);
 
+/* policy_rechecks - reads and writes of open files are decided again, by who makes them */
+bool policy_rechecks(const struct policy *p);
+
 /*
  * policy_programs - the programs that its rules name: absolute paths, each once
  * Returns how many. The caller of policy_who() says what file is there now.

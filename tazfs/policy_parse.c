@@ -100,8 +100,9 @@ static int parse_directive(struct parse *ps, const char *name, bool *is_set)
 
 static int parse_line(struct parse *ps, void *unused)
 {
-	static const char *const directives[] = { "audit-only", "audit-all", NULL };
-	bool *const flags[] = { &ps->p->audit_only, &ps->p->audit_all };
+	static const char *const directives[] = { "audit-only", "audit-all", "recheck-always",
+						  NULL };
+	bool *const flags[] = { &ps->p->audit_only, &ps->p->audit_all, &ps->p->rechecks };
 	enum verdict verdict;
 	const char *near;
 	int r = parse_next(ps);

@@ -45,7 +45,7 @@ struct rule {
 struct policy {
 	char *text;
 	size_t size;
-	bool audit_only, audit_all;
+	bool audit_only, audit_all, rechecks;
 	unsigned needs;
 	struct rule *rules;
 	unsigned n_rules;

@@ -59,10 +59,13 @@ void view_used(struct view *v)
 	atomic_store_explicit(&v->last_ns, io_boottime_ns(), memory_order_relaxed);
 }
 
-/* What would be made anew does not exist anyway: "no such file" would be said of its directory. */
-static int refusal(enum verdict verdict, unsigned may)
+/* What would be made anew does not exist anyway: "no such file" would be said of its directory; and
+ * an open file is there. */
+static int refusal(enum verdict verdict, const struct judge_request *req)
 {
-	return verdict == VERDICT_HIDE && !(may & MAY_CREATE) ? -ENOENT : -EACCES;
+	bool is_new = req->may & MAY_CREATE;
+
+	return verdict == VERDICT_HIDE && !is_new && !req->again ? -ENOENT : -EACCES;
 }
 
 struct givens view_givens(struct view *v)
@@ -89,7 +92,7 @@ static int obey(struct view *v, pid_t tid, const struct judge_request *req, stru
 	if (!j.granted && j.decision.verdict == VERDICT_DECOY)
 		lock_for_decoy(v);
 	if (!j.granted)
-		return refusal(j.decision.verdict, req->may);
+		return refusal(j.decision.verdict, req);
 	/* Who watches the audit does not keep the vault open by it. */
 	if (!req->unrecorded)
 		view_used(v);
@@ -103,6 +106,13 @@ int view_permit(struct view *v, pid_t tid, const struct judge_request *req)
 	if (view_still(v, VIEW_OPEN) < 0)
 		return tid > 0 && tid == givens.self ? view_still(v, VIEW_CLOSING) : -EIO;
 	return obey(v, tid, req, judge_decide(&v->judge, &givens, tid, req));
+}
+
+int view_permit_again(struct view *v, pid_t tid, struct node *n, unsigned may)
+{
+	const struct judge_request req = { .node = n, .may = may, .again = true };
+
+	return judge_rechecks(&v->judge) ? view_permit(v, tid, &req) : 0;
 }
 
 int view_permit_tree(struct view *v, pid_t tid, struct node *dir, const char *name)

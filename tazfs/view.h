@@ -75,6 +75,12 @@ void view_used(struct view *v);
 int view_permit(struct view *v, pid_t tid, const struct judge_request *req);
 
 /*
+ * view_permit_again - may this thread do that with an open file, if the policy wants to be asked?
+ * @may: MAY_READ or another one letter. Returns 0, -EACCES, or -EIO when the view is locked.
+ */
+int view_permit_again(struct view *v, pid_t tid, struct node *n, unsigned may);
+
+/*
  * view_permit_tree - the same for everything that it and what can be below it may be asked for
  * For what is about to be moved elsewhere, where other rules hold.
  */

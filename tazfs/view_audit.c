@@ -74,7 +74,8 @@ static void describe(struct audit_record *r, void *arg)
 
 /*
  * Refusals, whatever they are about; and what was allowed when the policy asks for it, but for
- * looks: each open begins with several.
+ * looks: each open begins with several, and what is decided again each read and write of an open
+ * file.
  */
 static bool is_recorded(const struct judgement *j, const struct judge_request *req)
 {
@@ -84,7 +85,7 @@ static bool is_recorded(const struct judgement *j, const struct judge_request *r
 		return false;
 	if (j->decision.verdict != VERDICT_ALLOW)
 		return true;
-	return j->records_all && req->may;
+	return j->records_all && req->may && !req->again;
 }
 
 /* Differs once the process runs another program: what that one does is a record of its own. */

@@ -11,6 +11,7 @@
 #include "enclave/base/hash.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
+#include "tazfs/fs.h"
 #include "tazfs/own.h"
 #include "tazfs/policy_preset.h"
 
@@ -109,8 +110,25 @@ static void say_replaced(struct view *v, const char *text, size_t size)
 	view_audit_say(v, said);
 }
 
+static int drop_one(void *view, struct node *n, bool is_dir, uint64_t cached, unsigned writers)
+{
+	const struct view *v = view;
+
+	if (!is_dir && cached)
+		fs_wipe(v->fs, node_id(n), 0);
+	return 0;
+}
+
+/* What the kernel has of files it gives to whoever has them open. Now nothing of it is asked for
+ * without us; what maps have changed is written back by this. */
+static void begin_rechecks(struct view *v)
+{
+	node_each(v->nodes, drop_one, v);
+}
+
 int view_policy_set(struct view *v, int fd)
 {
+	bool reopened = atomic_load(&v->judge.reopens);
 	autofree char *text = malloc(POLICY_BYTES_MAX + 1);
 	struct policy *p;
 	ssize_t n;
@@ -132,6 +150,8 @@ int view_policy_set(struct view *v, int fd)
 		return r;
 	}
 	judge_set(&v->judge, p);
+	if (!reopened && atomic_load(&v->judge.reopens))
+		begin_rechecks(v);
 	say_replaced(v, text, n);
 	return 0;
 }

@@ -32,6 +32,17 @@ static void test_audit_only_stands_alone(void **state)
 	policy_free(p);
 }
 
+static void test_recheck_always_is_a_directive_beside_the_others(void **state)
+{
+	struct policy *p = parsed("audit-only\nrecheck-always\nallow any r **\n");
+
+	assert_true(policy_rechecks(p) && policy_audit_only(p) && !policy_audit_all(p));
+	policy_free(p);
+	p = parsed("# recheck-always\nallow any r recheck-always\n");
+	assert_false(policy_rechecks(p));
+	policy_free(p);
+}
+
 static void test_names_with_blanks_are_quoted_and_signs_are_escaped(void **state)
 {
 	struct policy *p = parsed("allow any r \"my files/**\" a\\ b 'it\"s' notes#1 \"x\"'y'\\#\n"
@@ -107,6 +118,8 @@ static void test_an_error_has_its_place_and_says_what_to_do(void **state)
 		{ "allow any r \"a b", 1, 13, "not closed" },
 		{ "allow any r a\\", 1, 14, "nothing after it" },
 		{ "audit-only now", 1, 12, "stands alone" },
+		{ "recheck-always\nrecheck-always", 2, 1, "twice" },
+		{ "recheck-allways", 1, 1, "did you mean 'recheck-always'?" },
 		{ "audit-only\naudit-only", 2, 1, "twice" },
 		{ "audit", 1, 1, "no verdict" },
 		{ "# ok\nallow any r **\r\n", 2, 15, "CR" },
@@ -230,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_text_and_its_lines_come_back),
 		cmocka_unit_test(test_audit_only_stands_alone),
+		cmocka_unit_test(test_recheck_always_is_a_directive_beside_the_others),
 		cmocka_unit_test(test_names_with_blanks_are_quoted_and_signs_are_escaped),
 		cmocka_unit_test(test_an_error_has_its_place_and_says_what_to_do),
 		cmocka_unit_test(test_an_interpreter_needs_its_script_to_be_given_something),
