@@ -136,6 +136,28 @@ static void test_a_deleted_session_is_denied(void **state)
 	assert_int_equal(as(MEMBER, read_one, NULL), 0);
 }
 
+static void test_a_pulse_is_answered_and_keeps_the_view_alive(void **state)
+{
+	for (int i = 0; i < VIEW_PULSES + 1; i++) {
+		fixture_send(&f, VIEW_PULSE);
+		fixture_wait(&f, VIEW_ALIVE);
+		sleep(VIEW_PULSE_SEC);
+	}
+	assert_int_equal(as(MEMBER, write_one, NULL), 0);
+}
+
+/* As one that is stopped: its end of the channel stays open, and nothing comes. */
+static void test_a_keeper_that_says_nothing_more_ends_the_view(void **state)
+{
+	uint64_t begin = io_boottime_ns();
+
+	assert_int_equal(as(MEMBER, write_one, NULL), 0);
+	assert_int_equal(run_wait(f.view), 1);
+	f.view = 0;
+	assert_true(io_boottime_ns() - begin > (VIEW_PULSES - 1) * VIEW_PULSE_SEC * 1000000000ULL);
+	assert_int_equal(as(MEMBER, read_one, NULL), -ENOTCONN);
+}
+
 static void test_a_message_that_proto_does_not_know_ends_the_view(void **state)
 {
 	fixture_send(&f, 4711);
@@ -153,6 +175,8 @@ int main(void)
 		T(test_writers_wait_and_readers_do_not),
 		T(test_only_what_was_allowed_counts_as_use),
 		T(test_a_deleted_session_is_denied),
+		T(test_a_pulse_is_answered_and_keeps_the_view_alive),
+		T(test_a_keeper_that_says_nothing_more_ends_the_view),
 		T(test_a_message_that_proto_does_not_know_ends_the_view),
 	};
 
