@@ -14,8 +14,8 @@
 #include "enclave/proto.h"
 
 /*
- * client_no_keeper - one sentence for a person when @err says that no keeper answers, and what to do
- * Returns false for any other error.
+ * client_no_keeper - one sentence for a person when @err says that no keeper answers, and what to
+ * do Returns false for any other error.
  */
 bool client_no_keeper(int err, char *buf, size_t size);
 

@@ -1,7 +1,6 @@
 /* The policy of a view: what each rule lets through, and what nobody gets around. */
 #include "policy.h"
 
-
 #include "enclave/base/run.h"
 /* --- rules --- */
 
