@@ -15,6 +15,7 @@ extern const struct cmd cmd_init;
 extern const struct cmd cmd_key;
 extern const struct cmd cmd_lock;
 extern const struct cmd cmd_passwd;
+extern const struct cmd cmd_remove;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_status;

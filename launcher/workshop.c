@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,24 @@ int workshop_lock(const char *state_dir)
 		if (errno != EINTR)
 			return -errno;
 	return take_fd(&fd);
+}
+
+static int removed_err;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	if (remove(path) < 0 && errno != ENOENT && !removed_err)
+		removed_err = -errno;
+	return 0;
+}
+
+int workshop_remove(const char *state_dir)
+{
+	/* Neither through links nor into what is mounted there. */
+	removed_err = 0;
+	if (nftw(state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
+		return -errno;
+	return removed_err;
 }
 
 /* --- the record ------------------------------------------------------------------------------ */

@@ -46,6 +46,13 @@ int workshop_make_dirs(const char *state_dir);
 int workshop_lock(const char *state_dir);
 
 /*
+ * workshop_remove - remove the folder and all that is in it, the vault among it
+ * The caller holds its lock, and knows that it is down. What is mounted in it stays, and so does
+ * the folder then. Returns 0, or -errno of the first thing that did not go.
+ */
+int workshop_remove(const char *state_dir);
+
+/*
  * record_parse - the text of the file "workshop"
  * Returns 0 or -EBADMSG: a line without '=', an unknown or a missing key, a value too long.
  */

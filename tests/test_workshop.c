@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,26 @@ static void test_a_directory_is_mapped_into_the_workspace(void **state)
 	assert_int_equal(workspace_inside("/home/u/p", "/home/u/pq", buf, sizeof(buf)), -ENOENT);
 	assert_string_equal(buf, "/workspace");
 	assert_int_equal(workspace_inside("/home/u/p", "/", buf, sizeof(buf)), -ENOENT);
+}
+
+static void test_removing_a_workshop_leaves_what_a_link_in_it_leads_to(void **state)
+{
+	char dir[] = "/tmp/taz-remove-XXXXXX", path[96], outside[] = "/tmp/taz-kept-XXXXXX";
+	int fd = mkstemp(outside);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(workshop_make_dirs(dir), 0);
+	snprintf(path, sizeof(path), "%s/vault/vault.luks", dir);
+	close(creat(path, 0600));
+	snprintf(path, sizeof(path), "%s/work/link", dir);
+	assert_int_equal(symlink(outside, path), 0);
+	assert_int_equal(workshop_remove(dir), 0);
+	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access(outside, F_OK), 0);
+	unlink(outside);
+	assert_int_equal(workshop_remove(dir), -ENOENT);
 }
 
 static void test_a_record_with_anything_odd_is_refused(void **state)
@@ -225,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_are_harmless_everywhere),
 		cmocka_unit_test(test_a_directory_is_mapped_into_the_workspace),
+		cmocka_unit_test(test_removing_a_workshop_leaves_what_a_link_in_it_leads_to),
 		cmocka_unit_test(test_a_record_with_anything_odd_is_refused),
 		cmocka_unit_test(test_a_record_is_read_as_it_was_saved),
 		cmocka_unit_test(test_options_end_where_the_command_begins),
