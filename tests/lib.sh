@@ -160,6 +160,7 @@ background_ends()
 		cat "${background_outs[$i]}"
 		rm -f -- "${background_outs[$i]}"
 	done
+	background_pids=() background_outs=()
 	return "$status"
 }
 
