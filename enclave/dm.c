@@ -13,6 +13,8 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 
+#define OWN "device-mapper: "
+
 __attribute__((format(printf, 5, 6))) static void on_log(int level, const char *file, int line,
 							 int dm_errno, const char *fmt, ...)
 {
@@ -25,7 +27,9 @@ __attribute__((format(printf, 5, 6))) static void on_log(int level, const char *
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_warn("device-mapper: %s", text);
+	/* Some of its lines begin with its own name, and others do not. */
+	log_warn("device-mapper: %s",
+		 text + (strncasecmp(text, OWN, strlen(OWN)) ? 0 : strlen(OWN)));
 }
 
 /* The host's udev must neither probe, link nor mount it. The flags travel in the ioctl itself. */
@@ -134,9 +138,14 @@ static void add_targets(struct dm_task *task, struct dm_look *ret)
 	} while (next);
 }
 
+/*
+ * The status of each target, not its table: that of crypt would bring the key along. And to the
+ * status of a name that is gone libdevmapper says nothing, as here: it warns of a table's.
+ * Source: do_dm_ioctl() in libdm/ioctl/libdm-iface.c.
+ */
 int dm_look(const char *name, struct dm_look *ret)
 {
-	struct dm_task *task = task_new(DM_DEVICE_TABLE, name);
+	struct dm_task *task = task_new(DM_DEVICE_STATUS, name);
 	struct dm_info info = { 0 };
 	int r = 0;
 
