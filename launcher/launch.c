@@ -296,7 +296,8 @@ int launch_up(struct launch *l)
 	return r < 0 ? r : wait_keeper(l);
 }
 
-/* Saved before it is stopped: a vault that cannot be saved keeps its workshop. */
+/* Saved before it is stopped: a vault that cannot be saved keeps its workshop. 1 when it is locked
+ * and saved; 0: nobody tells, and it is to be stopped all the same; or -errno. */
 static int lock_first(struct launch *l)
 {
 	static const char *const argv[] = { "/usr/bin/enclave", "lock", NULL };
@@ -313,32 +314,41 @@ static int lock_first(struct launch *l)
 	r = attach_capture(fd, argv, STDERR_FILENO, text, sizeof(text));
 	launch_note_seen(l, NULL);
 	if (r == 0)
-		return 0;
+		return 1;
 	log_error("%s does not lock, so it is not stopped; 'tazlaunch lock --name %s' tells more",
 		  l->o.name, l->o.name);
 	return -EBUSY;
+}
+
+static void tell(const struct launch *l, const char *what)
+{
+	if (log_is_fancy(STDERR_FILENO))
+		log_info("%s %s", l->o.name, what);
 }
 
 int launch_down(struct launch *l)
 {
 	autoclose int lock = -EBADF;
 	struct workshop w;
-	int r;
+	int r, running, saved = 0;
 
-	if (!l->was_up)
+	if (!l->was_up) {
+		tell(l, "was never up: there is nothing to stop");
 		return 0;
-	r = lock_and_reread(l, &lock);
-	if (r == 0)
-		r = launch_running(l);
-	if (r < 0)
-		return r;
-	if (r == 1) {
-		r = lock_first(l);
-		if (r < 0)
-			return r;
 	}
+	r = lock_and_reread(l, &lock);
+	running = r == 0 ? launch_running(l) : r;
+	if (running == 1)
+		saved = lock_first(l);
+	if (running < 0 || saved < 0)
+		return running < 0 ? running : saved;
 	/* Also when it is not running: what is left of it goes. */
 	l->engine = engine_find(l->rec.engine);
 	w = launch_describe(l);
-	return l->engine->down(&w);
+	r = l->engine->down(&w);
+	if (r == 0)
+		tell(l, saved	  ? "is locked, saved and stopped"
+			: running ? "is stopped"
+				  : "was down already");
+	return r;
 }
