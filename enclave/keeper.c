@@ -95,6 +95,7 @@ static void admit(struct keeper *k)
 static void report(struct keeper *k)
 {
 	conns_report(k);
+	notice_end(k, k->save_err < 0 && k->image >= 0);
 	/* Also when it was not saved: those mounts are gone, and their ids can be others' by now.
 	 */
 	k->n_mounts = 0;
@@ -248,7 +249,7 @@ static void on_signal(struct keeper *k, struct source *s)
 	}
 	log_info("told to stop: locking");
 	k->stopping = true;
-	keeper_event(k, LE_LOCK);
+	notice_lock(k, NOTICE_STOP, 0);
 }
 
 /* --- start and end --------------------------------------------------------------------------- */

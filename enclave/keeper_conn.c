@@ -166,7 +166,7 @@ static void on_mount(struct keeper *k, struct conn *c, const void *msg, int fd)
 	if (fd >= 0 && k->state != LS_UNLOCKED)
 		r = -ENOLCK;
 	else if (fd >= 0)
-		r = c->uid == 0 || sessions_have(k, c->pid) ? view_mount_at(k, fd) : -EPERM;
+		r = c->uid == 0 || sessions_of(k, c->pid) ? view_mount_at(k, fd) : -EPERM;
 
 	conn_answer(k, c, r, r == -ENOLCK ? WHY_LOCKED : r == -EPERM ? WHY_NOT_YOURS : WHY_NONE);
 }
@@ -214,7 +214,7 @@ static void on_lock(struct keeper *k, struct conn *c, const void *msg, int fd)
 		k->report.took_us = 0;
 		lock_check_again(k);
 	}
-	keeper_event(k, LE_LOCK);
+	notice_lock(k, NOTICE_ASKED, c->pid);
 }
 
 static void on_leave(struct keeper *k, struct conn *c, const void *msg, int fd)

@@ -158,7 +158,7 @@ void key_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 		conn_answer(k, c, -ENOLCK, WHY_LOCKED);
 		return;
 	}
-	if (req->what != KEY_LIST && c->uid != 0 && !sessions_have(k, c->pid)) {
+	if (req->what != KEY_LIST && c->uid != 0 && !sessions_of(k, c->pid)) {
 		conn_answer(k, c, -EPERM, WHY_NOT_YOURS);
 		return;
 	}

@@ -450,6 +450,7 @@ void lock_shut_door(struct keeper *k)
 		aside_start(k, ASIDE_THAW);
 	}
 	save_abort(k);
+	notice_begin(k);
 	sessions_clear(k);
 	open_refuse(k); /* those that were about to enter */
 }

@@ -8,6 +8,7 @@
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
  *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
  *	keeper_pulse.c	is the view there, or stopped?
+ *	keeper_notice.c	who is told that it has locked
  *	keeper_hollow.c	the key goes before the view does, so that the view can clear ext4's cache
  *	keeper_save.c	when the ciphertext goes to disk, and who is told
  *	keeper_saver.c	the talk with the process that writes it
@@ -23,6 +24,7 @@
 #include "enclave/keeper.h"
 #include "enclave/keybox.h"
 #include "enclave/lockstate.h"
+#include "enclave/notice.h"
 #include "enclave/proto.h"
 #include "enclave/saver.h"
 #include "enclave/stack.h"
@@ -148,6 +150,13 @@ struct mount_at {
 	int id; /* mount id, for the proof that it is gone */
 };
 
+/* Who is told when the lock is verified: leaders of the sessions that it ends. */
+struct notices {
+	int n, pidfds[KEEPER_SESSIONS];
+	enum notice_why why; /* NOTICE_FAULT unless there is another reason */
+	pid_t asker;	     /* 0, or who asked for the lock */
+};
+
 /* The vault at rest, beyond the file that the image continues. */
 struct atrest_rest {
 	struct atrest_seen seen;
@@ -199,6 +208,7 @@ struct keeper {
 
 	struct conn conns[KEEPER_CONNS];
 	struct session sessions[KEEPER_SESSIONS];
+	struct notices notices;
 
 	/* How the last lock went. */
 	uint64_t lock_started_ns, check_started_ns;
@@ -298,8 +308,9 @@ void view_listen(struct keeper *k); /* take what it has said so far; may lead to
 int view_add_session(struct keeper *k, const struct leader *leader);
 void view_del_session(struct keeper *k, const struct leader *leader); /* unless it is registered */
 int sessions_add(struct keeper *k, struct leader *leader);	      /* takes its pidfd */
-bool sessions_have(struct keeper *k, pid_t pid); /* is it, or an ancestor of it, a leader? */
-bool sessions_end(struct keeper *k, pid_t pid);	 /* false: it leads none */
+/* Whose leader it is, or an ancestor of it; or NULL */
+struct session *sessions_of(struct keeper *k, pid_t pid);
+bool sessions_end(struct keeper *k, pid_t pid); /* false: it leads none */
 void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
 int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */
@@ -310,6 +321,12 @@ void pulse_start(struct keeper *k);
 void pulse_end(struct keeper *k);
 void pulse_answered(struct keeper *k);
 void pulse_on_timer(struct keeper *k);
+
+/* --- keeper_notice.c */
+void notice_begin(struct keeper *k); /* the sessions are about to end: theirs are told later */
+void notice_end(struct keeper *k, bool not_saved); /* tell them, now that it is locked */
+/* LE_LOCK, for a reason that is not a fault; @asker: 0, or a process whose session knows of it */
+void notice_lock(struct keeper *k, enum notice_why why, pid_t asker);
 
 /* --- keeper_atrest.c */
 void atrest_opened(struct keeper *k, bool from_ram); /* k->origin is that of what was opened */

@@ -42,7 +42,7 @@ static void on_idle_reply(struct keeper *k, uint64_t last_ns)
 		return;
 	}
 	log_info("idle for %u s: locking", k->cfg->idle_sec);
-	keeper_event(k, LE_LOCK);
+	notice_lock(k, NOTICE_IDLE, 0);
 }
 
 static size_t message_size(uint32_t op)
@@ -125,7 +125,7 @@ static bool take_message(struct keeper *k, int flags)
 		break;
 	case VIEW_DECOY:
 		log_warn("a decoy was opened: locking");
-		keeper_event(k, LE_LOCK);
+		notice_lock(k, NOTICE_DECOY, 0);
 		break;
 	case VIEW_POLICY_SET:
 		conns_policy_set(k, m.plain.err);
@@ -458,21 +458,21 @@ int sessions_add(struct keeper *k, struct leader *leader)
 	return 0;
 }
 
-bool sessions_have(struct keeper *k, pid_t pid)
+struct session *sessions_of(struct keeper *k, pid_t pid)
 {
+	struct session *s = NULL;
 	struct proc_stat st = { .ppid = pid };
 
-	for (int depth = 0; depth < ANCESTORS_MAX && st.ppid > 0; depth++) {
+	for (int depth = 0; !s && depth < ANCESTORS_MAX && st.ppid > 0; depth++) {
 		autoclose int proc = proc_open(st.ppid);
 		struct leader l = { .pid = st.ppid };
 
 		if (proc < 0 || proc_stat_read(proc, &st) < 0)
-			return false;
+			return NULL;
 		l.start = st.start;
-		if (find_session(k, &l))
-			return true;
+		s = find_session(k, &l);
 	}
-	return false;
+	return s;
 }
 
 void sessions_clear(struct keeper *k)

@@ -13,6 +13,7 @@
 
 #include "enclave/base/log.h"
 #include "enclave/base/privs.h"
+#include "enclave/notice.h"
 
 #define GRACE_SEC 1
 
@@ -92,6 +93,7 @@ static void block(sigset_t *ret)
 	sigaddset(ret, SIGCHLD);
 	sigaddset(ret, SIGHUP);
 	sigaddset(ret, SIGTERM);
+	sigaddset(ret, NOTICE_SIGNAL);
 	sigprocmask(SIG_BLOCK, ret, NULL);
 }
 
@@ -116,16 +118,32 @@ static bool reap(pid_t command, int *ret_code)
 	return false;
 }
 
-static int wait_command(pid_t command, const sigset_t *set)
+/* @shell: a login shell, which writes its prompt again for the signal of a terminal's new size. To
+ * a full-screen program nothing is said: it would write over the line before it was read. */
+static void notice(const siginfo_t *si, pid_t shell)
+{
+	struct notice n;
+
+	if (si->si_code != SI_QUEUE || notice_unpack(si->si_value.sival_int, &n) < 0)
+		return;
+	notice_show(&n);
+	if (shell > 0 && tcgetpgrp(STDERR_FILENO) == shell)
+		kill(shell, SIGWINCH);
+}
+
+static int wait_command(pid_t command, bool is_shell, const sigset_t *set)
 {
 	const struct timespec grace = { .tv_sec = GRACE_SEC };
 	int code, hung_up = 0;
 
 	for (;;) {
-		int sig = sigtimedwait(set, NULL, hung_up ? &grace : NULL);
+		siginfo_t si;
+		int sig = sigtimedwait(set, &si, hung_up ? &grace : NULL);
 
 		if (sig < 0 && errno == EAGAIN)
 			kill(-command, SIGKILL);
+		if (sig == NOTICE_SIGNAL)
+			notice(&si, is_shell ? command : 0);
 		if (reap(command, &code))
 			return code;
 		if (sig == SIGHUP || sig == SIGTERM) {
@@ -157,7 +175,7 @@ int session_run(const struct session_user *user, char *const argv[], session_pre
 	if (!pid)
 		run_child(user, argv, leader, prepare, arg);
 	setpgid(pid, pid); /* in both, so that neither has to wait for the other */
-	r = wait_command(pid, &set);
+	r = wait_command(pid, !argv[0], &set);
 	if (isatty(STDIN_FILENO))
 		tcsetpgrp(STDIN_FILENO, getpgrp());
 	return r;
