@@ -137,6 +137,16 @@ test_the_sealed_file_holds_no_plaintext()
 	lacks "$TAZ_STATE/day/vault/vault.luks" -aE 'MARKER-kube|OPENSSH PRIVATE|current-context'
 }
 
+test_the_manuals_are_inside()
+{
+	local page
+
+	for page in enclave tazfs tazlaunch secrets.conf tazfs-policy; do
+		taz --name day exec -- man "$page" </dev/null >man.out 2>&1
+		[ "$(head -n 1 man.out | cut -d'(' -f1)" = "$page" ]
+	done
+}
+
 test_a_shell_on_a_terminal_works_and_its_exit_locks()
 {
 	enter "$ASKS" "$PASS\r" "$SHELL_ASKS" 'stty size; tail -n 1 ~/secrets/kubeconfig\r' \
