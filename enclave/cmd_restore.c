@@ -67,8 +67,9 @@ static int run(int argc, char *argv[])
 	r = opening_run(&a.opening);
 	if (r < 0)
 		return opening_exit_code(r);
-	printf("restored: %s is current, as generation %llu\n", a.opening.restore,
-	       (unsigned long long)done.generation);
+	/* Who made a recovery key meanwhile would believe that it still opens the vault. */
+	printf("restored: %s is current, as generation %llu, and opens with the keys it had then\n",
+	       a.opening.restore, (unsigned long long)done.generation);
 	return CMD_DONE;
 }
 
@@ -82,7 +83,8 @@ const struct cmd cmd_restore = {
 		"  --seal-fd N        a relay that asks elsewhere and sends a sealed box\n"
 		"\n"
 		"GENERATION or NAME is one that 'enclave history' shows: 7, or conflict-7-0123abcd.\n"
-		"The vault must be locked. The passphrase is the one that state had. It is proved to\n"
+		"The vault must be locked. Passphrase and keys are those that state had: a recovery\n"
+		"key made later does not open it, and is to be made anew. The state is proved to\n"
 		"be whole and ours, and sealed anew under a generation above all others, so it is no\n"
 		"rollback. When anything fails, the current vault is as it was.\n"
 		"\n"
