@@ -295,11 +295,12 @@ static bool count_silence(struct silence *s)
 	return ++s->turns == VIEW_PULSES;
 }
 
-/* The mount is there still, so what was written through maps can be brought home. */
+/* The mount is there still, so what was written through maps can be brought home. Said last: a log
+ * that nobody reads (a terminal after Ctrl+S, a full pipe) must not hold up the lock. */
 static void end_without_sign(struct view *v)
 {
-	log_error("the keeper has been silent for %d s: locking", VIEW_PULSES * VIEW_PULSE_SEC);
 	scrub_within_limit(v, true);
+	log_error("the keeper has been silent for %d s: locked", VIEW_PULSES * VIEW_PULSE_SEC);
 	_exit(1);
 }
 
@@ -322,10 +323,11 @@ int link_keeper(struct view *v, int ended)
 			heard(&silence);
 		} else if (p[1].revents) {
 			r = -ENOTCONN;
+		} else if (count_silence(&silence)) {
+			/* Before the audit, which anybody can keep busy with what is refused. */
+			end_without_sign(v);
 		} else if (p[2].revents) {
 			view_audit_flush(v);
-		} else if (count_silence(&silence)) {
-			end_without_sign(v);
 		}
 	}
 	if (r == -EPIPE)

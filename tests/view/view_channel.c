@@ -158,6 +158,52 @@ static void test_a_keeper_that_says_nothing_more_ends_the_view(void **state)
 	assert_int_equal(as(MEMBER, read_one, NULL), -ENOTCONN);
 }
 
+#define FLOODERS  4
+#define FLOOD_SEC (VIEW_PULSES * VIEW_PULSE_SEC + 10)
+
+/* 0 when the view has ended in time. */
+static int flood(void *arg)
+{
+	uint64_t until = io_boottime_ns() + FLOOD_SEC * 1000000000ULL;
+
+	while (io_boottime_ns() < until)
+		if (read_one(NULL) == -ENOTCONN)
+			return 0;
+	return -ETIMEDOUT;
+}
+
+/* Each refusal is an event for the audit, which the same thread writes. */
+static void test_refused_requests_do_not_hold_up_the_end_of_a_view_without_a_keeper(void **state)
+{
+	int done[FLOODERS];
+	pid_t pid[FLOODERS];
+
+	assert_int_equal(write_file(path_below(&f, "one"), "text"), 0);
+	for (int i = 0; i < FLOODERS; i++)
+		pid[i] = child_start(OUTSIDER, flood, NULL, &done[i]);
+	for (int i = 0; i < FLOODERS; i++) {
+		assert_int_equal(child_result(done[i]), 0);
+		run_wait(pid[i]);
+	}
+	assert_int_equal(run_wait(f.view), 1);
+	f.view = 0;
+}
+
+/* As with "docker pause": nobody speaks to a view that is stopped itself. */
+static void test_a_pause_of_both_is_no_silence(void **state)
+{
+	assert_int_equal(as(MEMBER, write_one, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		kill(f.view, SIGSTOP);
+		sleep((VIEW_PULSES + 1) * VIEW_PULSE_SEC);
+		kill(f.view, SIGCONT);
+		usleep(300000); /* its turn comes before the keeper's */
+		fixture_send(&f, VIEW_PULSE);
+		fixture_wait(&f, VIEW_ALIVE);
+	}
+	assert_int_equal(as(MEMBER, read_one, NULL), 0);
+}
+
 static void test_a_message_that_proto_does_not_know_ends_the_view(void **state)
 {
 	fixture_send(&f, 4711);
@@ -177,6 +223,8 @@ int main(void)
 		T(test_a_deleted_session_is_denied),
 		T(test_a_pulse_is_answered_and_keeps_the_view_alive),
 		T(test_a_keeper_that_says_nothing_more_ends_the_view),
+		T(test_refused_requests_do_not_hold_up_the_end_of_a_view_without_a_keeper),
+		T(test_a_pause_of_both_is_no_silence),
 		T(test_a_message_that_proto_does_not_know_ends_the_view),
 	};
 
