@@ -97,6 +97,15 @@ static unsigned limit_ms(uint32_t op)
 	return op == RES_STATUS || op == RES_HISTORY || op == RES_KEYS ? ANSWER_MS : UINT_MAX;
 }
 
+/* One that is frozen (a control group), or hangs, does not look stopped. Whoever works on something
+ * else answers this at once; that it turns us away is an answer, too. */
+static bool is_alive(void)
+{
+	struct res_status status;
+
+	return client_status(&status) != -EHOSTDOWN;
+}
+
 /* Until there is something to read. A keeper that is stopped at two looks is not waited for. */
 static int await(int sock, unsigned limit)
 {
@@ -116,6 +125,8 @@ static int await(int sock, unsigned limit)
 		waited += LOOK_MS;
 		stopped = is_stopped(keeper_pid(sock));
 		if ((stopped && was_stopped) || waited >= limit)
+			return -EHOSTDOWN;
+		if (waited % ANSWER_MS == 0 && !is_alive() && poll(&p, 1, 0) <= 0)
 			return -EHOSTDOWN;
 		was_stopped = stopped;
 	}
@@ -178,7 +189,8 @@ static void say_silent(char *buf, size_t size)
 	snprintf(
 		buf, size,
 		"the keeper (process %d) does not answer: it is stopped, or hangs. What was open is "
-		"locked within %d s all the same; 'kill -CONT' lets it go on",
+		"locked within %d s all the same; 'kill -CONT' lets it go on, 'kill -9' (by root) "
+		"ends it, and what was not saved is lost",
 		sock < 0 ? 0 : keeper_pid(sock), (VIEW_PULSES + 1) * VIEW_PULSE_SEC);
 }
 

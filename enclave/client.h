@@ -4,6 +4,7 @@
  * Every call opens a connection of its own and closes it, except a session's (client_open), which
  * keeps it for the passphrase. A keeper that is not there is -ECONNREFUSED or -ENOENT; one that is
  * stopped (a signal, a tracer), or says nothing for 10 s to what it answers at once, -EHOSTDOWN.
+ * Where the answer takes as long as the work does, it is asked every 10 s whether it lives.
  */
 #ifndef TAZ_ENCLAVE_CLIENT_H
 #define TAZ_ENCLAVE_CLIENT_H
