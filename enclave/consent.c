@@ -104,7 +104,8 @@ static int ask(const struct consent *c, const struct approval *a, int state, str
 	if (ret->signal > 0)
 		return say(ret, -ECANCELED, "interrupted; nothing was %s", verb);
 	if (strcmp(answer, "yes\n"))
-		return say(ret, -EPERM, "not confirmed; nothing was %s", verb);
+		return say(ret, -EPERM, "not confirmed: only a whole 'yes' is one; nothing was %s",
+			   verb);
 	return 0;
 }
 
