@@ -58,7 +58,7 @@ static void print_entry(const struct res_history_entry *e)
 static void print(const struct res_history *h)
 {
 	if (!h->n) {
-		puts("no vault yet");
+		puts("nothing was saved yet");
 		return;
 	}
 	puts("generation  saved                     on disk  state      file");

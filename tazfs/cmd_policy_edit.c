@@ -55,6 +55,12 @@ static int run_editor(const char *path)
 	char *argv[WORDS_MAX + 2], *rest = words, *word;
 	int n = 0;
 
+	/* A program that is no editor may well stand in EDITOR; vi only waits. */
+	if ((!name || !*name) && !isatty(STDIN_FILENO)) {
+		log_error("there is no terminal for an editor: 'tazfs policy show > FILE', change "
+			  "it, then 'enclave policy FILE'");
+		return -ENOTTY;
+	}
 	while (words && n < WORDS_MAX && (word = strsep(&rest, " ")))
 		if (*word)
 			argv[n++] = word;
