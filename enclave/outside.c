@@ -1,7 +1,6 @@
 #include "enclave/outside.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,11 +27,27 @@ static int has_mark(void)
 /* The kernel takes the low 32 bits of both: a filter must not look at more. */
 #define LOW_32(value) SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
 
+#define SOCK_TYPE 0xfU /* below SOCK_NONBLOCK and SOCK_CLOEXEC: SOCK_TYPE_MASK of the kernel */
+
+static int add_sockets(scmp_filter_ctx ctx)
+{
+	static const unsigned families[] = { AF_UNIX, AF_VSOCK };
+	static const unsigned datagrams[] = { SOCK_DGRAM, SOCK_RAW }; /* the second is one, too */
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
+				     SCMP_A0(LOW_32(families[i])));
+	for (size_t i = 0; i < sizeof(datagrams) / sizeof(*datagrams) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socketpair), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPE, datagrams[i]));
+	return r;
+}
+
 static int add_rules(scmp_filter_ctx ctx)
 {
 	static const unsigned long typing[] = { TIOCSTI, TIOCLINUX };
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
-				 SCMP_A0(LOW_32(AF_UNIX)));
+	int r = add_sockets(ctx);
 
 	for (size_t i = 0; i < sizeof(typing) / sizeof(*typing) && r == 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
@@ -68,13 +83,17 @@ int outside_enter(const char *home)
 {
 	int r = has_mark();
 
+	/* In this order: until the mark is gone nobody outside can look in, and afterwards nobody
+	 * can who is outside already, because we are not dumpable; exec(2) ends that. */
 	if (r == 0)
-		r = privs_leave();
+		r = privs_hide();
+	if (r == 0 && close_range(3, ~0U, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		r = privs_no_new();
 	if (r == 0)
 		r = filter();
 	if (r == 0)
-		r = check_refused(home);
-	if (r < 0)
-		return r;
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+		r = privs_leave();
+	return r == 0 ? check_refused(home) : r;
 }

@@ -8,6 +8,8 @@
  * that all its children inherit:
  *
  *	socket(AF_UNIX)		the servers of members: tmux, ssh-agent, gpg-agent, an editor, dbus
+ *	socketpair(datagram)	the same: a datagram may be sent to any name, also by half of a pair
+ *	socket(AF_VSOCK)	the host of a virtual machine
  *	ioctl(TIOCSTI)		typing into the terminal that it shares with a member's shell
  *	ioctl(TIOCLINUX)	the same by the virtual console's selection
  *	io_uring_setup()	the same calls, past such a filter
@@ -18,7 +20,10 @@
 #define TAZ_ENCLAVE_OUTSIDE_H
 
 /*
- * outside_enter - leave the session, for good; descriptors above 2 are closed by the next exec
+ * outside_enter - leave the session, for good, and close every descriptor above 2
+ *
+ * Until the next exec, which ends it, this process can't be traced or asked for a descriptor by
+ * those who are outside already: it is not dumpable, and it gives the mark away last.
  *
  * Returns 0, or
  *   -ENOTUNIQ  this process has no session mark: then its session, if it is in one, goes by descent

@@ -82,19 +82,26 @@ static int write_old(struct audit *a)
 	return e;
 }
 
-/* The written ring becomes the current one. */
-static void swap(struct audit *a)
+/* Whoever had asked for a flush has it. Also when it fails: the next one comes with a save or the
+ * lock, and until then nobody is woken for it again and again. */
+static void heed(const struct audit *a)
 {
 	uint64_t n;
 
+	if (read(a->fd, &n, sizeof(n)) < 0)
+		return; /* nobody had */
+}
+
+/* The written ring becomes the current one. */
+static void swap(struct audit *a)
+{
 	audit_ring_clear(&a->rings[a->old]);
 	pthread_mutex_lock(&a->lock);
 	a->old = !a->old;
 	a->asked = false;
 	pthread_mutex_unlock(&a->lock);
 	a->old_at = 0;
-	if (read(a->fd, &n, sizeof(n)) < 0)
-		return; /* nobody had asked */
+	heed(a);
 }
 
 static int write_one_rest(struct audit *a, unsigned i, bool last)
@@ -165,6 +172,7 @@ int audit_flush(struct audit *a)
 	int e;
 
 	pthread_mutex_lock(&a->io);
+	heed(a);
 	e = a->ended ? 0 : flush_all(a);
 	pthread_mutex_unlock(&a->io);
 	return e;
