@@ -2,8 +2,9 @@
  * The operations on open files and directories: they were decided when they were opened. With
  * "recheck-always" each read and write is decided again, by who makes it: then the kernel may keep
  * no pages, which it gives to whoever has the descriptor without asking us (direct I/O). A file
- * that was opened before the policy said so is read no more: its pages were dropped when it came
- * into force (view_policy_set()), and what is read anew through it would be kept again.
+ * that was opened before the policy said so is neither read nor written any more: its pages were
+ * dropped when it came into force (view_policy_set()), and what goes through it would be kept
+ * again.
  */
 #include "tazfs/fs_priv.h"
 
@@ -243,7 +244,7 @@ static int permit_again(fuse_req_t req, const struct node_file *f, unsigned may)
 
 	if (!judge_rechecks(&v->judge))
 		return 0;
-	if (may != MAY_WRITE && !f->direct && atomic_load(&v->judge.reopens))
+	if (!f->direct && atomic_load(&v->judge.reopens))
 		return -EACCES;
 	return view_permit_again(v, tid, f->n, may);
 }

@@ -251,13 +251,14 @@ static void test_a_program_runs_that_may_be_run_and_not_read(void **state)
 struct hold {
 	int go, ready; /* pipes */
 	bool map;
+	int (*again)(int fd);
 };
 
-/* Opens and reads, waits until it is told, and reads again. */
+/* Opens and reads, waits until it is told, and uses it again. */
 static int hold(void *arg)
 {
 	const struct hold *h = arg;
-	autoclose int fd = open(path_in(&f, "ssh/id"), O_RDONLY | O_CLOEXEC);
+	autoclose int fd = open(path_in(&f, "ssh/id"), O_RDWR | O_CLOEXEC);
 	const char *map = h->map ? mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) : NULL;
 	char c;
 
@@ -267,14 +268,14 @@ static int hold(void *arg)
 	if (use_read(fd) < 0 || (map && *map != *TEXT) || write(h->ready, "x", 1) != 1 ||
 	    read(h->go, &c, 1) != 1)
 		return -EPROTO;
-	return map ? *(const volatile char *)map == *TEXT ? 0 : -EILSEQ : use_read(fd);
+	return map ? *(const volatile char *)map == *TEXT ? 0 : -EILSEQ : h->again(fd);
 }
 
-/* What the second read gives, after the policy was replaced; once, or twice. */
-static int held_twice(const char *first, const char *policy, bool map)
+/* What the second use gives, after the policy was replaced; once, or twice. */
+static int held_and(int (*again)(int fd), const char *first, const char *policy, bool map)
 {
 	int go[2], ready[2], done, r;
-	struct hold h = { .map = map };
+	struct hold h = { .map = map, .again = again };
 	pid_t pid;
 	char c;
 
@@ -299,7 +300,7 @@ static int held_twice(const char *first, const char *policy, bool map)
 
 static int held(const char *policy, bool map)
 {
-	return held_twice(NULL, policy, map);
+	return held_and(use_read, NULL, policy, map);
 }
 
 static void test_a_policy_that_comes_into_force_is_one_for_open_files_too(void **state)
@@ -329,6 +330,14 @@ static void test_what_was_open_before_the_directive_is_opened_again(void **state
 	assert_int_equal(passed(MEMBER, O_RDONLY, use_read), 0);
 }
 
+/* The kernel would keep what is written through it, for others who had the file open before. */
+static void test_nor_is_it_written(void **state)
+{
+	in_force("allow session - **\n");
+	assert_int_equal(held_and(use_write, NULL, RECHECK "allow session - **\n", false), -EACCES);
+	assert_int_equal(held_and(use_fallocate, NULL, "allow session - **\n", false), 0);
+}
+
 static void test_audit_only_leaves_what_is_open_until_it_is_in_earnest(void **state)
 {
 	in_force("allow session - **\n");
@@ -336,8 +345,9 @@ static void test_audit_only_leaves_what_is_open_until_it_is_in_earnest(void **st
 	in_force("allow session - **\n");
 	assert_int_equal(held(RECHECK "audit-only\n", false), 0);
 	in_force("allow session - **\n");
-	assert_int_equal(held_twice(RECHECK "audit-only\n", RECHECK "allow session - **\n", false),
-			 -EACCES);
+	assert_int_equal(
+		held_and(use_read, RECHECK "audit-only\n", RECHECK "allow session - **\n", false),
+		-EACCES);
 }
 
 static int write_through_map(void *arg)
@@ -426,6 +436,7 @@ int main(void)
 		T(test_a_policy_that_comes_into_force_is_one_for_open_files_too),
 		T(test_hidden_is_refused_as_an_open_file_cannot_be_missing),
 		T(test_what_was_open_before_the_directive_is_opened_again),
+		T(test_nor_is_it_written),
 		T(test_audit_only_leaves_what_is_open_until_it_is_in_earnest),
 		T(test_what_a_map_has_changed_before_the_directive_is_not_lost),
 		T(test_audit_only_records_who_uses_a_descriptor_of_others_and_lets_him),
