@@ -132,7 +132,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	f->executes = fi->flags & OPEN_EXEC;
 	set_caching(v, f, fi);
-	if (f->direct)
+	/* Of a file that was cut all pages go anyway. */
+	if (f->direct && !(fi->flags & O_TRUNC))
 		drop = drop_private(&h);
 	fs_drop_open(req, &drop, fi);
 }

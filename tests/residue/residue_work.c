@@ -144,16 +144,22 @@ static void shared_map(void)
 		fail("msync");
 }
 
-static void private_map(void)
+static void *read_through_map(int fd, size_t bytes)
 {
-	size_t bytes = 128 * PAGE;
-	int fd = make(numbered("private", 0), NEEDLE_PRIVATE, bytes);
 	const volatile uint8_t *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 
 	if (map == MAP_FAILED)
 		fail("private mmap");
 	for (size_t i = 0; i < bytes; i += PAGE)
 		(void)map[i];
+	return (void *)map;
+}
+
+static void private_map(void)
+{
+	size_t bytes = 128 * PAGE;
+
+	read_through_map(make(numbered("private", 0), NEEDLE_PRIVATE, bytes), bytes);
 }
 
 static void small(void)
@@ -220,6 +226,10 @@ static void cut(void)
 		fail("ftruncate");
 	close(make(numbered("cut", 1), NEEDLE_CUT, 10 * PAGE));
 	close(open_new(numbered("cut", 1), O_TRUNC));
+	fd = make(numbered("cut", 4), NEEDLE_CUT, 10 * PAGE);
+	munmap(read_through_map(fd, 10 * PAGE), 10 * PAGE);
+	close(fd);
+	close(open_new(numbered("cut", 4), O_TRUNC));
 	fd = make(numbered("cut", 2), NEEDLE_CUT, 10 * PAGE);
 	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2 * PAGE + 50, 4 * PAGE) < 0)
 		fail("fallocate");
