@@ -104,7 +104,8 @@ int view_policy_file(struct view *v, int fd, const char *name);
 /*
  * view_policy_set - keep a policy in the vault, and put it in force; main thread only, gate open
  * @fd: a memfd sealed against changes, borrowed
- * Returns 0, -EINVAL when it does not parse or is not sealed, or -errno: nothing has changed then.
+ * Returns 0, -EINVAL when it does not parse or is not sealed, or -errno: nothing has changed then,
+ * unless it was said that it is in force and pages could not be dropped.
  */
 int view_policy_set(struct view *v, int fd);
 

@@ -110,20 +110,31 @@ static void say_replaced(struct view *v, const char *text, size_t size)
 	view_audit_say(v, said);
 }
 
-static int drop_one(void *view, struct node *n, bool is_dir, uint64_t cached, unsigned writers)
-{
-	const struct view *v = view;
+struct dropping {
+	struct fs *fs;
+	int err; /* the first one: the others are dropped all the same */
+};
 
-	if (!is_dir && cached)
-		fs_wipe(v->fs, node_id(n), 0);
+static int drop_one(void *arg, struct node *n, bool is_dir, uint64_t cached, unsigned writers)
+{
+	struct dropping *d = arg;
+	int r = !is_dir && cached ? fs_wipe(d->fs, node_id(n), 0) : 0;
+
+	if (r < 0 && d->err == 0)
+		d->err = r;
 	return 0;
 }
 
 /* What the kernel has of files it gives to whoever has them open. Now nothing of it is asked for
  * without us; what maps have changed is written back by this. */
-static void begin_rechecks(struct view *v)
+static int begin_rechecks(struct view *v)
 {
-	node_each(v->nodes, drop_one, v);
+	struct dropping d = { .fs = v->fs };
+
+	node_each(v->nodes, drop_one, &d);
+	return d.err < 0 ? log_err(d.err, "drop cached pages of files that are open; the policy is "
+					  "in force, and who has them may read those pages on")
+			 : 0;
 }
 
 int view_policy_set(struct view *v, int fd)
@@ -150,8 +161,6 @@ int view_policy_set(struct view *v, int fd)
 		return r;
 	}
 	judge_set(&v->judge, p);
-	if (!reopened && atomic_load(&v->judge.reopens))
-		begin_rechecks(v);
 	say_replaced(v, text, n);
-	return 0;
+	return !reopened && atomic_load(&v->judge.reopens) ? begin_rechecks(v) : 0;
 }
