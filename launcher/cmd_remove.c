@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -30,32 +29,20 @@ static bool name_typed(const struct launch *l)
 	return !strcmp(line, l->o.name);
 }
 
-/* The lock is held from here to the end, so that nobody starts it meanwhile. */
-static int take(struct launch *l, int *ret_lock)
-{
-	int r;
-
-	*ret_lock = workshop_lock(l->state_dir);
-	if (*ret_lock < 0)
-		return log_err(*ret_lock, "lock %s", l->state_dir);
-	r = record_load(l->state_dir, &l->rec);
-	if (r < 0 && r != -ENOENT)
-		return log_err(r, "read %s/workshop", l->state_dir);
-	l->was_up = r == 0;
-	r = launch_running(l);
-	if (r != 1)
-		return r;
-	log_error("%s is up, and its vault may be open; first: tazlaunch down --name %s", l->o.name,
-		  l->o.name);
-	return -EBUSY;
-}
-
 static int remove_it(struct launch *l)
 {
 	autoclose int lock = -EBADF;
 	struct workshop w;
-	int r = take(l, &lock);
+	/* Held to the end, so that nobody starts it meanwhile. */
+	int r = launch_lock(l, true, &lock);
 
+	if (r == 0)
+		r = launch_running(l);
+	if (r == 1) {
+		log_error("%s is up, and its vault may be open; first: tazlaunch down --name %s",
+			  l->o.name, l->o.name);
+		return -EBUSY;
+	}
 	if (r < 0)
 		return r;
 	w = launch_describe(l);
@@ -66,16 +53,6 @@ static int remove_it(struct launch *l)
 	return r < 0 ? log_err(r, "remove %s (what is left of it goes with the next try)",
 			       l->state_dir)
 		     : 0;
-}
-
-static bool is_there(const struct launch *l)
-{
-	struct stat st;
-
-	if (lstat(l->state_dir, &st) == 0 && S_ISDIR(st.st_mode))
-		return true;
-	log_error("there is no workshop %s: no %s", l->o.name, l->state_dir);
-	return false;
 }
 
 static int run(int argc, char *argv[])
@@ -93,8 +70,10 @@ static int run(int argc, char *argv[])
 	r = launch_begin(&l, &cmd_remove, OPT_YES, false, argc - 1, argv);
 	if (r)
 		return r;
-	if (!is_there(&l))
+	if (!workshop_exists(l.state_dir)) {
+		log_error("there is no workshop %s: no %s", name, l.state_dir);
 		return CMD_FAILED;
+	}
 	if (!l.o.yes && !terminal_can_ask()) {
 		log_error("there is no terminal, so nothing is asked; if it is meant: "
 			  "tazlaunch remove --yes %s",

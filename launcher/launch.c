@@ -267,11 +267,17 @@ static int wait_keeper(struct launch *l)
 }
 
 /* Somebody else may have started it while we waited for the lock: the record is read again. */
-static int lock_and_reread(struct launch *l, int *ret_lock)
+int launch_lock(struct launch *l, bool make, int *ret_lock)
 {
 	int r;
 
-	*ret_lock = workshop_lock(l->state_dir);
+	do {
+		r = make ? workshop_make_dirs(l->state_dir) : 0;
+		if (r < 0)
+			return log_err(r, "make %s", l->state_dir);
+		*ret_lock = workshop_lock(l->state_dir);
+		/* Removed while we waited: then it is made anew. */
+	} while (make && *ret_lock == -ENOENT);
 	if (*ret_lock < 0)
 		return log_err(*ret_lock, "lock %s", l->state_dir);
 	r = record_load(l->state_dir, &l->rec);
@@ -282,11 +288,8 @@ static int lock_and_reread(struct launch *l, int *ret_lock)
 int launch_up(struct launch *l)
 {
 	autoclose int lock = -EBADF;
-	int r = workshop_make_dirs(l->state_dir);
+	int r = launch_lock(l, true, &lock);
 
-	if (r < 0)
-		return log_err(r, "make %s", l->state_dir);
-	r = lock_and_reread(l, &lock);
 	if (r == 0)
 		r = launch_running(l);
 	if (r == 1)
@@ -336,7 +339,7 @@ int launch_down(struct launch *l)
 		tell(l, "was never up: there is nothing to stop");
 		return 0;
 	}
-	r = lock_and_reread(l, &lock);
+	r = launch_lock(l, false, &lock);
 	running = r == 0 ? launch_running(l) : r;
 	if (running == 1)
 		saved = lock_first(l);

@@ -58,6 +58,14 @@ int launch_running(struct launch *l);
  */
 int launch_build(struct launch *l);
 
+/*
+ * launch_lock - be the only one who starts, stops or removes it, and read its record again
+ * @make: also make its folder
+ * @ret_lock: closing it lets go; the caller's on success
+ * Returns 0, or -errno after saying why.
+ */
+int launch_lock(struct launch *l, bool make, int *ret_lock);
+
 /* launch_up - build when needed, start when not running, wait for the keeper. Returns as above. */
 int launch_up(struct launch *l);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,20 +74,33 @@ int workshop_make_dirs(const char *state_dir)
 	return r;
 }
 
+/* What we have locked is still the file of that name. */
+static bool is_lock(int fd, const char *path)
+{
+	struct stat ours, now;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &now) == 0 && ours.st_dev == now.st_dev &&
+	       ours.st_ino == now.st_ino;
+}
+
 int workshop_lock(const char *state_dir)
 {
 	char path[PATH_MAX];
-	autoclose int fd = -EBADF;
 
 	if (snprintf(path, sizeof(path), "%s/lock", state_dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
+	for (;;) {
+		autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+		if (fd < 0)
 			return -errno;
-	return take_fd(&fd);
+		while (flock(fd, LOCK_EX) < 0)
+			if (errno != EINTR)
+				return -errno;
+		/* Else it was removed while we waited. */
+		if (is_lock(fd, path))
+			return take_fd(&fd);
+	}
 }
 
 static int removed_err;
@@ -98,13 +112,44 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-int workshop_remove(const char *state_dir)
+static int remove_tree(const char *path)
 {
 	/* Neither through links nor into what is mounted there. */
 	removed_err = 0;
-	if (nftw(state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
 		return -errno;
 	return removed_err;
+}
+
+/* No workshop's name has a dot. */
+static int aside_of(const char *state_dir, char *buf, size_t size)
+{
+	return snprintf(buf, size, "%s.removed", state_dir) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+bool workshop_exists(const char *state_dir)
+{
+	char aside[PATH_MAX];
+	struct stat st;
+
+	return (lstat(state_dir, &st) == 0 && S_ISDIR(st.st_mode)) ||
+	       (aside_of(state_dir, aside, sizeof(aside)) == 0 && lstat(aside, &st) == 0);
+}
+
+int workshop_remove(const char *state_dir)
+{
+	char aside[PATH_MAX];
+	int r = aside_of(state_dir, aside, sizeof(aside)), left;
+
+	if (r < 0)
+		return r;
+	left = remove_tree(aside);
+	if (left < 0 && left != -ENOENT)
+		return left;
+	/* At once: what somebody starts under this name meanwhile is another one. */
+	if (rename(state_dir, aside) < 0)
+		return errno == ENOENT ? left : -errno;
+	return remove_tree(aside);
 }
 
 /* --- the record ------------------------------------------------------------------------------ */

@@ -41,14 +41,19 @@ int workshop_make_dirs(const char *state_dir);
 
 /*
  * workshop_lock - wait until we are the only one who starts or stops it
- * Returns a descriptor (closing it lets go), -ENOENT when there is no such folder, or -errno.
+ * Returns a descriptor (closing it lets go), -ENOENT when there is no such folder, or no longer
+ * when it was our turn, or -errno.
  */
 int workshop_lock(const char *state_dir);
 
+/* workshop_exists - there is its folder, or what an interrupted workshop_remove() has left of it */
+bool workshop_exists(const char *state_dir);
+
 /*
  * workshop_remove - remove the folder and all that is in it, the vault among it
- * The caller holds its lock, and knows that it is down. What is mounted in it stays, and so does
- * the folder then. Returns 0, or -errno of the first thing that did not go.
+ * The caller holds its lock, and knows that it is down. It loses its name first: who waits for the
+ * lock makes a new one. What is mounted in it stays, and so does the folder then, as NAME.removed.
+ * Returns 0, -ENOENT, or -errno of the first thing that did not go; the next call goes on with it.
  */
 int workshop_remove(const char *state_dir);
 

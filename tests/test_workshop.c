@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +16,23 @@
 #include "launcher/opts.h"
 #include "launcher/seen.h"
 #include "launcher/workshop.h"
+
+/* Source: proc(5), /proc/PID/syscall: the number of the system call that it is in. */
+static bool waits_for_lock(pid_t pid)
+{
+	char path[64];
+	FILE *f;
+	int nr = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%d", &nr) != 1)
+		nr = -1;
+	fclose(f);
+	return nr == SYS_flock;
+}
 
 static void test_names_are_harmless_everywhere(void **state)
 {
@@ -61,6 +80,58 @@ static void test_removing_a_workshop_leaves_what_a_link_in_it_leads_to(void **st
 	assert_int_equal(access(outside, F_OK), 0);
 	unlink(outside);
 	assert_int_equal(workshop_remove(dir), -ENOENT);
+}
+
+/* What the child waits for is removed meanwhile: it must not hold the lock of nothing. */
+static void test_who_waits_for_a_lock_does_not_get_that_of_a_removed_workshop(void **state)
+{
+	char root[] = "/tmp/taz-lock-XXXXXX", dir[96], c;
+	int lock, go[2], status;
+	struct stat st;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(dir, sizeof(dir), "%s/w", root);
+	assert_int_equal(workshop_make_dirs(dir), 0);
+	lock = workshop_lock(dir);
+	assert_true(lock >= 0);
+	assert_int_equal(pipe(go), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(lock);
+		_exit(write(go[1], "x", 1) == 1 && workshop_lock(dir) == -ENOENT ? 0 : 1);
+	}
+	assert_int_equal(read(go[0], &c, 1), 1);
+	while (!waits_for_lock(pid))
+		usleep(1000);
+	assert_int_equal(workshop_remove(dir), 0);
+	assert_int_equal(lstat(dir, &st), -1);
+	close(lock);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(go[0]);
+	close(go[1]);
+	assert_int_equal(rmdir(root), 0); /* nothing is left beside it */
+}
+
+static void test_an_interrupted_removal_is_gone_on_with(void **state)
+{
+	char root[] = "/tmp/taz-half-XXXXXX", dir[96], aside[128];
+
+	assert_non_null(mkdtemp(root));
+	snprintf(dir, sizeof(dir), "%s/w", root);
+	snprintf(aside, sizeof(aside), "%s.removed", dir);
+	assert_false(workshop_exists(dir));
+	assert_int_equal(workshop_make_dirs(aside), 0);
+	assert_true(workshop_exists(dir));
+	assert_int_equal(workshop_make_dirs(dir), 0);
+	assert_int_equal(workshop_remove(dir), 0);
+	assert_false(workshop_exists(dir));
+	assert_int_equal(workshop_make_dirs(aside), 0);
+	assert_int_equal(workshop_remove(dir), 0);
+	assert_false(workshop_exists(dir));
+	assert_int_equal(workshop_remove(dir), -ENOENT);
+	assert_int_equal(rmdir(root), 0);
 }
 
 static void test_a_record_with_anything_odd_is_refused(void **state)
@@ -245,6 +316,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_are_harmless_everywhere),
+		cmocka_unit_test(test_who_waits_for_a_lock_does_not_get_that_of_a_removed_workshop),
+		cmocka_unit_test(test_an_interrupted_removal_is_gone_on_with),
 		cmocka_unit_test(test_a_directory_is_mapped_into_the_workspace),
 		cmocka_unit_test(test_removing_a_workshop_leaves_what_a_link_in_it_leads_to),
 		cmocka_unit_test(test_a_record_with_anything_odd_is_refused),
