@@ -284,6 +284,19 @@ static void test_help_of_what_is_no_command_is_an_error(void **state)
 	assert_int_equal(called("deep", NULL, NULL), CMD_USAGE);
 }
 
+/* A child, whose standard output is a full disk. */
+static void test_a_report_that_cannot_be_written_is_a_failure(void **state)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!freopen("/dev/full", "w", stdout))
+			_exit(99);
+		_exit(called("help", NULL, NULL));
+	}
+	assert_int_equal(run_wait(pid), CMD_FAILED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
 		cmocka_unit_test(test_a_hash_depends_on_where_a_field_ends),
 		cmocka_unit_test(test_help_of_what_is_no_command_is_an_error),
+		cmocka_unit_test(test_a_report_that_cannot_be_written_is_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,8 +226,8 @@ static void cut(void)
 		fail("ftruncate");
 	close(make(numbered("cut", 1), NEEDLE_CUT, 10 * PAGE));
 	close(open_new(numbered("cut", 1), O_TRUNC));
-	fd = make(numbered("cut", 4), NEEDLE_CUT, 10 * PAGE);
-	munmap(read_through_map(fd, 10 * PAGE), 10 * PAGE);
+	fd = make(numbered("cut", 4), NEEDLE_CUT, 256 * PAGE);
+	munmap(read_through_map(fd, 256 * PAGE), 256 * PAGE);
 	close(fd);
 	close(open_new(numbered("cut", 4), O_TRUNC));
 	fd = make(numbered("cut", 2), NEEDLE_CUT, 10 * PAGE);
