@@ -59,6 +59,9 @@ static const char *const why_text[] = {
 	[WHY_POLICY] =
 		"the policy has a mistake; 'tazfs policy check FILE' says where; the old one "
 		"stays in force",
+	[WHY_DISK] =
+		"the disk of the sealed file does not answer those who asked before; try again "
+		"when it does",
 	[WHY_SAME_KEY] = "the new passphrase is the old one; nothing was changed",
 };
 
@@ -185,13 +188,17 @@ static int call(uint32_t op, int fd, uint32_t res_op, void *res, size_t size, st
 static void say_silent(char *buf, size_t size)
 {
 	autoclose int sock = msg_connect(PROTO_SOCKET, SOCK_SEQPACKET | SOCK_NONBLOCK);
+	char who[32] = "";
 
+	/* Not when more wait for it than it has room for. */
+	if (sock >= 0)
+		snprintf(who, sizeof(who), " (process %d)", keeper_pid(sock));
 	snprintf(
 		buf, size,
-		"the keeper (process %d) does not answer: it is stopped, or hangs. What was open is "
-		"locked within %d s all the same; 'kill -CONT' lets it go on, 'kill -9' (by root) "
-		"ends it, and what was not saved is lost",
-		sock < 0 ? 0 : keeper_pid(sock), (VIEW_PULSES + 1) * VIEW_PULSE_SEC);
+		"the keeper%s does not answer: it is stopped, or hangs. The view notices it within "
+		"%d s, and locks what was open; 'kill -CONT' lets the keeper go on, 'kill -9' (by "
+		"root) ends it, and what was not saved is lost",
+		who, (VIEW_PULSES + 1) * VIEW_PULSE_SEC);
 }
 
 bool client_no_keeper(int err, char *buf, size_t size)
@@ -299,11 +306,13 @@ int client_save(struct res_done *ret)
 	return call(REQ_SAVE, -EBADF, RES_DONE, NULL, 0, ret);
 }
 
-int client_history(struct res_history *ret)
+int client_history(struct res_history *ret, enum proto_why *ret_why)
 {
 	struct res_done done = { 0 };
+	int r = call(REQ_HISTORY, -EBADF, RES_HISTORY, ret, sizeof(*ret), &done);
 
-	return call(REQ_HISTORY, -EBADF, RES_HISTORY, ret, sizeof(*ret), &done);
+	*ret_why = done.why;
+	return r;
 }
 
 /* A request that begins a conversation: the connection stays. */

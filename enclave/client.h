@@ -16,7 +16,7 @@
 
 /*
  * client_no_keeper - one sentence for a person when @err says that no keeper answers, and what to
- * do Returns false for any other error.
+ * do. Returns false for any other error.
  */
 bool client_no_keeper(int err, char *buf, size_t size);
 
@@ -97,8 +97,9 @@ int client_key(struct req_key *req, struct res_seal_to *ret_seal, struct res_don
  */
 int client_key_sealed(int sock, struct req_key_sealed *req, struct res_done *ret);
 
-/* client_history - the sealed file and those beside it. Returns 0 or -errno. */
-int client_history(struct res_history *ret);
+/* client_history - the sealed file and those beside it. Returns 0 or -errno; @ret_why tells more.
+ */
+int client_history(struct res_history *ret, enum proto_why *ret_why);
 
 /*
  * client_restore - begin to restore @what; then as client_open() and client_sealed()

@@ -22,7 +22,7 @@ static int print_export(const struct declared *d, void *arg)
 	FILE *out = arg;
 
 	if (!word)
-		return -ENOMEM;
+		return log_err(-ENOMEM, "quote the path of %s", d->entry->name);
 	if (d->entry->value)
 		/* Its variable is to hold the value, which is never printed. */
 		fprintf(out, "# %s holds a value: only 'enclave run' gives it\n", d->entry->env);
@@ -39,17 +39,19 @@ static int add_json(const struct declared *d, void *arg)
 	int state, r = approval_init_env(d->entry, &a);
 
 	if (r < 0)
-		return r;
+		return log_err(r, "look at the variable of %s", d->entry->name);
 	state = approval_state(d->root, d->entry, &a);
+	if (state < 0) {
+		approval_done(&a);
+		return log_err(state, "look for the confirmation of %s", d->entry->name);
+	}
 	o = json_object_new_object();
 	json_object_object_add(o, "name", json_object_new_string(d->entry->name));
 	json_object_object_add(o, "env", json_object_new_string(d->entry->env));
 	json_object_object_add(o, "path", json_object_new_string(d->path));
 	json_object_object_add(o, "value", json_object_new_boolean(d->entry->value));
 	json_object_object_add(o, "present", json_object_new_boolean(d->present));
-	json_object_object_add(o, "approval",
-			       json_object_new_string(approval_state_word(
-				       state < 0 ? APPROVAL_NEW : (enum approval_state)state)));
+	json_object_object_add(o, "approval", json_object_new_string(approval_state_word(state)));
 	json_object_object_add(o, "hash", json_object_new_string(a.hash));
 	approval_done(&a);
 	return json_object_array_add(arg, o) < 0 ? -ENOMEM : 0;
@@ -92,6 +94,10 @@ static int parse(int argc, char *argv[], struct args *a)
 			return -EINVAL;
 		}
 	}
+	if (r == 0 && a->json && a->consent.n) {
+		log_error("--json only looks: --approve goes without it");
+		return -EINVAL;
+	}
 	return r < 0 || optind != argc ? -EINVAL : 0;
 }
 
@@ -115,10 +121,10 @@ static int print_exports(const struct conf_file *f, const char *home, struct con
 	int r;
 
 	if (!out)
-		return -ENOMEM;
+		return log_err(-ENOMEM, "write the exports");
 	r = declared_each(f, home, consent, print_export, out);
-	if (fclose(out))
-		return -ENOMEM;
+	if (fclose(out) && r == 0)
+		return log_err(-ENOMEM, "write the exports");
 	if (r == 0)
 		fputs(text, stdout);
 	return r;

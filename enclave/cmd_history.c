@@ -80,6 +80,7 @@ static int run(int argc, char *argv[])
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
 	static struct res_history h;
+	enum proto_why why = WHY_NONE;
 	int c, json = 0, r;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -89,11 +90,11 @@ static int run(int argc, char *argv[])
 	}
 	if (optind != argc)
 		return cmd_usage(&cmd_history);
-	r = client_history(&h);
+	r = client_history(&h, &why);
 	if (r == 0)
 		r = check(&h);
 	if (r < 0) {
-		opening_say(r, WHY_NONE, "history");
+		opening_say(r, why, "history");
 		return CMD_FAILED;
 	}
 	if (json)

@@ -128,7 +128,7 @@ static struct json_object *json_entry(int root, const struct entry *e, const str
 	return o;
 }
 
-static void list_entry(const struct pull *p, const struct entry *e, struct json_object *all)
+static int list_entry(const struct pull *p, const struct entry *e, struct json_object *all)
 {
 	struct program prog = PROGRAM_NONE;
 	struct approval a = { 0 };
@@ -143,15 +143,16 @@ static void list_entry(const struct pull *p, const struct entry *e, struct json_
 			r = approval_init(e, &prog, p->file->dir, &a);
 		if (r == 0)
 			state = approval_state(p->root, e, &a);
-		if (state < 0)
-			state = APPROVAL_NEW;
 	}
-	if (all)
+	if (state < 0)
+		log_err(state, "look for the confirmation of %s", e->name);
+	else if (all)
 		json_object_array_add(all, json_entry(p->root, e, &a, state, &prog));
 	else
 		list_text(p->root, e, &a, state, why);
 	approval_done(&a);
 	program_done(&prog);
+	return state < 0 ? state : 0;
 }
 
 static void print_json(struct json_object *o)
@@ -163,12 +164,15 @@ static void print_json(struct json_object *o)
 static int list(const struct pull *p, const struct entry *const *entries, bool json)
 {
 	struct json_object *all = json ? json_object_new_array() : NULL;
+	int r = 0;
 
-	for (; *entries; entries++)
-		list_entry(p, *entries, all);
-	if (all)
+	for (; r == 0 && *entries; entries++)
+		r = list_entry(p, *entries, all);
+	if (all && r == 0)
 		print_json(all);
-	return CMD_DONE;
+	else
+		json_object_put(all);
+	return r < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 /* --- the pull itself ------------------------------------------------------------------------- */

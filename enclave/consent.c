@@ -64,7 +64,8 @@ static int say(struct refusal *ret, int err, const char *fmt, ...)
 	return err;
 }
 
-/* A whole line of the terminal, or nothing: Ctrl+C and a signal come through @watch. */
+/* A whole line of the terminal, or nothing: Ctrl+C and a signal come through @watch. 0, the number
+ * of the signal, or -errno. */
 static int read_answer(int tty, int watch, char *buf, size_t size)
 {
 	struct pollfd p[] = { { .fd = tty, .events = POLLIN }, { .fd = watch, .events = POLLIN } };
@@ -79,7 +80,9 @@ static int read_answer(int tty, int watch, char *buf, size_t size)
 		return n == sizeof(info) ? (int)info.ssi_signo : SIGTERM;
 	}
 	n = read(tty, buf, size - 1);
-	buf[n < 0 ? 0 : n] = '\0';
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
 	return 0;
 }
 
@@ -88,6 +91,7 @@ static int ask(const struct consent *c, const struct approval *a, int state, str
 	autoclose int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 	const char *verb = a->kind == APPROVAL_COMMAND ? "run" : "set";
 	char answer[16] = "";
+	int r;
 
 	if (tty < 0)
 		return say(ret, -ENOTTY, "there is no terminal to ask on");
@@ -100,8 +104,11 @@ static int ask(const struct consent *c, const struct approval *a, int state, str
 		state == APPROVAL_CHANGED ? "is not the one you confirmed before"
 					  : "was never confirmed",
 		a->text, verb);
-	ret->signal = read_answer(tty, c->watch, answer, sizeof(answer));
-	if (ret->signal > 0)
+	r = read_answer(tty, c->watch, answer, sizeof(answer));
+	if (r < 0)
+		return say(ret, r, "read the answer: %s", strerror(-r));
+	ret->signal = r;
+	if (r > 0)
 		return say(ret, -ECANCELED, "interrupted; nothing was %s", verb);
 	if (strcmp(answer, "yes\n"))
 		return say(ret, -EPERM, "not confirmed: only a whole 'yes' is one; nothing was %s",

@@ -151,6 +151,8 @@ int dm_look(const char *name, struct dm_look *ret)
 
 	if (!task)
 		return -ENOMEM;
+	/* To look must not wait for a thin pool or the like to write something back. */
+	dm_task_no_flush(task);
 	*ret = (struct dm_look){ 0 };
 	if (!dm_task_run(task) || !dm_task_get_info(task, &info)) {
 		r = -dm_task_get_errno(task);

@@ -222,8 +222,9 @@ static void on_pulse(struct keeper *k, struct source *s)
 static void reap(struct keeper *k)
 {
 	pid_t pid;
+	int status;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == k->view_pid) {
 			k->view_pid = 0;
 			view_died(k);
@@ -234,6 +235,7 @@ static void reap(struct keeper *k)
 			if (k->conns[i].worker_pid == pid)
 				k->conns[i].worker_pid = 0;
 		lock_reaped(k, pid);
+		atrest_reaped(k, pid, status);
 	}
 }
 

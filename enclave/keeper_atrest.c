@@ -1,10 +1,14 @@
 #include "enclave/keeper_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
@@ -84,20 +88,14 @@ enum proto_why atrest_why(const struct keeper *k, int err)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd)
+static int list(int dir, const struct keeper *k, struct res_history *res)
 {
 	autofree struct history_entry *e = calloc(HISTORY_MAX, sizeof(*e));
-	autofree struct res_history *res = calloc(1, sizeof(*res));
-	ssize_t n = e && res ? history_list(k->vault_dir, k->vault_name, e, HISTORY_MAX) : -ENOMEM;
+	ssize_t n = e ? history_list(dir, k->vault_name, e, HISTORY_MAX) : -ENOMEM;
 
-	if (n < 0) {
-		conn_answer(k, c, n, WHY_NONE);
-		return;
-	}
-	res->op = RES_HISTORY;
+	if (n < 0)
+		return (int)n;
 	res->n = n;
-	res->seen = k->rest.seen.generation;
-	snprintf(res->vault, sizeof(res->vault), "%s", k->cfg->vault);
 	for (ssize_t i = 0; i < n; i++) {
 		struct res_history_entry *to = &res->entries[i];
 
@@ -108,7 +106,75 @@ void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd
 		to->disk_bytes = e[i].disk_bytes;
 		snprintf(to->name, sizeof(to->name), "%s", e[i].name);
 	}
-	conn_send(c, res, sizeof(*res));
+	return 0;
+}
+
+enum { LISTER_CONN = 3, LISTER_DIR };
+
+/* Nothing else of ours stays open: whoever waits for our death must not wait for its. */
+__attribute__((noreturn)) static void be_lister(struct keeper *k, const struct conn *c)
+{
+	struct res_history res = { .op = RES_HISTORY, .seen = k->rest.seen.generation };
+	struct conn client = { .src.fd = LISTER_CONN };
+	/* Above both numbers first. */
+	int conn = fcntl(c->src.fd, F_DUPFD, LISTER_DIR + 1);
+	int dir = fcntl(k->vault_dir, F_DUPFD, LISTER_DIR + 1), r;
+
+	if (conn < 0 || dir < 0 || dup2(conn, LISTER_CONN) < 0 || dup2(dir, LISTER_DIR) < 0 ||
+	    close_range(LISTER_DIR + 1, ~0U, 0) < 0)
+		_exit(1);
+	prctl(PR_SET_NAME, "enclave-list");
+	snprintf(res.vault, sizeof(res.vault), "%s", k->cfg->vault);
+	r = list(LISTER_DIR, k, &res);
+	if (r < 0)
+		conn_send(&client, &(struct res_done){ .op = RES_DONE, .err = r },
+			  sizeof(struct res_done));
+	else
+		conn_send(&client, &res, sizeof(res));
+	_exit(0);
+}
+
+/* By a child: the disk may hang, and must not keep us from the view, which would lock. */
+void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd)
+{
+	struct lister *l = k->listers;
+
+	while (l < k->listers + KEEPER_LISTERS && l->pid)
+		l++;
+	if (l == k->listers + KEEPER_LISTERS) {
+		conn_answer(k, c, -EBUSY, WHY_DISK);
+		return;
+	}
+	*l = (struct lister){ .pid = fork(), .client = c };
+	if (l->pid == 0)
+		be_lister(k, c);
+	if (l->pid < 0) {
+		int r = -errno;
+
+		*l = (struct lister){ 0 };
+		conn_answer(k, c, r, WHY_NONE);
+	}
+}
+
+void atrest_forget(struct keeper *k, const struct conn *c)
+{
+	for (struct lister *l = k->listers; l < k->listers + KEEPER_LISTERS; l++)
+		if (l->pid && l->client == c) {
+			l->client = NULL;
+			kill(l->pid, SIGKILL); /* a stuck one keeps its place */
+		}
+}
+
+void atrest_reaped(struct keeper *k, pid_t pid, int status)
+{
+	for (struct lister *l = k->listers; l < k->listers + KEEPER_LISTERS; l++)
+		if (l->pid == pid) {
+			struct conn *c = l->client;
+
+			*l = (struct lister){ 0 };
+			if (c && status)
+				conn_answer(k, c, -EIO, WHY_KERNEL); /* it died without one */
+		}
 }
 
 /* --- restore --------------------------------------------------------------------------------- */

@@ -140,6 +140,7 @@ static void drop(struct keeper *k, struct conn *c)
 	bool opening =
 		c->state == CONN_STARTING || (c->state == CONN_WORKING && k->state == LS_OPENING);
 
+	atrest_forget(k, c);
 	if (c->state == CONN_WORKING || c->state == CONN_KEY_WORKING || c->state == CONN_RESTORING)
 		wait_cut_off(k, c);
 	if (c->state == CONN_ADMITTING)
@@ -260,7 +261,8 @@ static void on_status(struct keeper *k, struct conn *c, const void *msg, int fd)
 	struct res_status res = {
 		.op = RES_STATUS,
 		.lock = shown[k->state],
-		.has_vault = vault_is_there(k) || k->image >= 0,
+		/* While it is open the disk is not asked: it may hang. */
+		.has_vault = k->image >= 0 || vault_is_there(k),
 		.unsaved = save_is_behind(k),
 		.sessions = sessions_count(k),
 		.idle_limit_sec = k->cfg->idle_sec,

@@ -164,6 +164,14 @@ struct atrest_rest {
 	bool kept; /* what was found at the unlock has a second name, or gave way to a save */
 };
 
+/* A child that looks at what is kept, for a client. */
+struct lister {
+	pid_t pid;	     /* 0: none */
+	struct conn *client; /* NULL: gone */
+};
+
+#define KEEPER_LISTERS 4
+
 struct keeper {
 	const struct keeper_config *cfg;
 	int epoll;
@@ -183,6 +191,7 @@ struct keeper {
 	struct stale stale;
 	struct seal_origin origin; /* the sealed file that the image continues */
 	struct atrest_rest rest;
+	struct lister listers[KEEPER_LISTERS];
 	uint64_t vault_bytes;
 	bool dirty; /* the image is newer than the sealed file */
 	int save_err;
@@ -340,6 +349,8 @@ void atrest_save_as(const struct keeper *k, char name[HISTORY_NAME_MAX], uint32_
 /* WHY_CONFLICT, until the next unlock, when the last save went beside the vault. @err: of that save
  */
 enum proto_why atrest_why(const struct keeper *k, int err);
+void atrest_forget(struct keeper *k, const struct conn *c); /* the client is gone */
+void atrest_reaped(struct keeper *k, pid_t pid, int status);
 bool atrest_is_restoring(const struct keeper *k); /* nothing may be opened meanwhile */
 void atrest_on_history(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_HISTORY */
 void atrest_on_restore(struct keeper *k, struct conn *c, const void *msg, int fd); /* REQ_RESTORE */

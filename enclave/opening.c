@@ -24,8 +24,9 @@
 static void explain_rollback(char *buf, size_t size)
 {
 	static struct res_history h;
+	enum proto_why why;
 
-	if (client_history(&h) < 0 || !h.n) {
+	if (client_history(&h, &why) < 0 || !h.n) {
 		snprintf(buf, size, "%s", client_why(WHY_ROLLED_BACK));
 		return;
 	}

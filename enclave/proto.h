@@ -126,6 +126,7 @@ enum proto_why {
 	WHY_SAME_KEY,	 /* the new passphrase is the old one */
 	WHY_SAVE_HANGS,	 /* locked, but the disk does not answer: not saved yet */
 	WHY_UNPROVED,	 /* it takes a passphrase on the same connection, just before */
+	WHY_DISK,	 /* the disk does not answer those who asked before */
 	WHY_POLICY,	 /* the policy does not parse: the one in force stays */
 };
 

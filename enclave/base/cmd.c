@@ -1,5 +1,6 @@
 #include "enclave/base/cmd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,24 +126,37 @@ static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
 	return sub ? run_cmd(sub, argc - 1, argv + 1) : unknown_sub(cmd, argv[1]);
 }
 
-int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
+static int run_program(int argc, char *argv[])
 {
 	const struct cmd *cmd;
 
-	program = prog;
-	log_init(prog->name);
 	if (argc < 2) {
-		if (prog->fallback)
-			return prog->fallback->run(argc, argv);
+		if (program->fallback)
+			return program->fallback->run(argc, argv);
 		print_program(stderr);
 		return CMD_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--version")) {
-		printf("%s %s\n", prog->name, TAZ_VERSION);
+		printf("%s %s\n", program->name, TAZ_VERSION);
 		return CMD_DONE;
 	}
 	cmd = find(program->cmds, argv[1]);
 	return cmd ? run_cmd(cmd, argc - 1, argv + 1) : unknown(argv[1]);
+}
+
+int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
+{
+	int code;
+
+	program = prog;
+	log_init(prog->name);
+	code = run_program(argc, argv);
+	errno = 0;
+	/* Half a report, or half of the exports, must not look like all of it. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	log_err(errno ? -errno : -EIO, "write what is to be reported");
+	return code == CMD_DONE ? CMD_FAILED : code;
 }
