@@ -267,7 +267,8 @@ static int terminal_leader(pid_t pid, struct leader *ret)
 
 /*
  * A shell of a session that is over, and that is adopted now: what it starts holds the mark as
- * before, and who has given it away stays outside. What can't be found out is no advantage.
+ * before, and who has given it away stays outside; nor does a session within one let it in. What
+ * can't be found out is no advantage.
  */
 static bool holds_mark(const struct leader *l)
 {
@@ -279,10 +280,10 @@ static bool holds_mark(const struct leader *l)
 
 static uint64_t kind_of(const struct conn *c)
 {
-	if (c->flags & OPEN_TERMINAL)
-		return holds_mark(&c->leader) ? VIEW_SESSION_MARKED : 0;
-	/* Root's "enclave session" gives the mark to all that it starts. */
-	return VIEW_SESSION_COMMAND | (c->uid == 0 ? VIEW_SESSION_MARKED : 0);
+	/* Root's "enclave session" gives the mark to all that it starts; one within a marked
+	 * session hands on its own: what gives it away is outside of both. */
+	return (c->flags & OPEN_TERMINAL ? 0 : VIEW_SESSION_COMMAND) |
+	       (holds_mark(&c->leader) ? VIEW_SESSION_MARKED : 0);
 }
 
 static int find_leader(struct conn *c)

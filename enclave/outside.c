@@ -72,6 +72,8 @@ static int filter(void)
 	return r;
 }
 
+/* No member is without the mark, and this one has none any more; so this is only asked because it
+ * can be: a policy may refuse us for another reason. */
 static int check_refused(const char *home)
 {
 	autoclose int fd = place_open(home);
