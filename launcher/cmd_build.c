@@ -1,16 +1,63 @@
+#include <json-c/json.h>
 #include <stdio.h>
 
+#include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
+#include "launcher/layers.h"
+
+enum { ALLOWED = OPT_COMMON | OPT_LAYER | OPT_WITHOUT | OPT_EXPLAIN | OPT_JSON };
+
+/* The options may stand on both sides of the layer. */
+static bool take_layer(struct launch *l)
+{
+	char why[160] = "";
+	int n;
+
+	if (!l->n_args)
+		return true;
+	if (!workshop_name_ok(l->args[0])) {
+		log_error("'%s' is no layer's name", l->args[0]);
+		return false;
+	}
+	l->o.layer = l->args[0];
+	n = opts_take(&l->o, l->n_args - 1, l->args + 1, why, sizeof(why));
+	if (*why)
+		log_error("%s", why);
+	return n == l->n_args - 1 && !opts_refused(&l->o, ALLOWED);
+}
+
+static int explain(struct launch *l)
+{
+	const struct layers_choice choice = { .layer = l->o.layer, .without = l->o.without };
+	struct json_object *all = l->o.json ? json_object_new_array() : NULL;
+	int r = launch_engine(l);
+
+	if (r == 0)
+		r = layers_explain(l->engine, &choice, all);
+	if (r == 0 && all)
+		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(all);
+	return r < 0 ? CMD_FAILED : CMD_DONE;
+}
 
 static int run(int argc, char *argv[])
 {
 	static struct launch l;
-	int r = launch_begin(&l, &cmd_build, OPT_COMMON, false, argc, argv);
+	int r = launch_begin(&l, &cmd_build, ALLOWED, true, argc, argv);
 
 	if (r)
 		return r;
+	if (!take_layer(&l))
+		return cmd_usage(&cmd_build);
 	l.build_only = true;
+	if (l.o.json && !l.o.explain) {
+		log_error("--json goes with --explain");
+		return cmd_usage(&cmd_build);
+	}
+	if (l.o.explain)
+		return explain(&l);
 	if (launch_build(&l) < 0)
 		return CMD_FAILED;
 	puts(l.rec.image);
@@ -19,11 +66,18 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_build = {
 	.name = "build",
-	.args = "[OPTION...]",
+	.args = "[OPTION...] [LAYER]",
 	.help = "build the images whose contents have changed, and print the tag",
-	.details = OPTS_HELP_COMMON "\n"
-				    "Example:  sudo tazlaunch build --engine docker\n"
-				    "\n"
-				    "Exit codes: 0 the image is there; 1 it is not; 2 usage.\n",
+	.details =
+		"  --explain            build nothing, and say of each layer whether it would be, and why\n"
+		"  --json               with --explain: one array on one line\n" OPTS_HELP_LAYER
+			OPTS_HELP_COMMON "\n"
+		"Each layer stands on another one: base, then k8s, then gemini; the dotfiles come last.\n"
+		"What has its tag already is not built. What a build before could not fetch, and left\n"
+		"out, is tried again.\n"
+		"\n"
+		"Example:  sudo tazlaunch build --without talosctl k8s\n"
+		"\n"
+		"Exit codes: 0 the image is there; 1 it is not; 2 usage.\n",
 	.run = run,
 };

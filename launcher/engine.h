@@ -49,6 +49,13 @@ struct engine {
 	/* Import a root file system (an uncompressed tar) as @tag. */
 	int (*import)(const char *tar, const char *tag);
 
+	/* The tags of our images in the store, one a line. 0, -EMSGSIZE when they don't fit, or
+	 * -errno after saying why. */
+	int (*list_images)(char *buf, size_t size);
+
+	/* Remove a tag, and what only it had. 0 or -errno after saying why. */
+	int (*remove_image)(const char *tag);
+
 	/* Is the workshop running? 1, 0 or -errno. */
 	int (*running)(const struct workshop *w);
 

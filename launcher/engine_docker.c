@@ -119,6 +119,33 @@ static int docker_import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
+static int docker_list_images(char *buf, size_t size)
+{
+	static const char *const args[] = {
+		"images",	   "--format", "{{.Repository}}:{{.Tag}}",	 "--filter",
+		"reference=taz/*", "--filter", "reference=localhost/taz-debian", NULL
+	};
+	char err[512] = "";
+	int r = docker_call(args, buf, size, err, sizeof(err));
+
+	if (r > 0)
+		log_error("docker: %s", err);
+	if (r != 0)
+		return r < 0 ? r : -EIO;
+	return strlen(buf) + 1 < size ? 0 : -EMSGSIZE;
+}
+
+static int docker_remove_image(const char *tag)
+{
+	const char *const args[] = { "rmi", tag, NULL };
+	char err[512] = "";
+	int r = docker_call(args, NULL, 0, err, sizeof(err));
+
+	if (r > 0)
+		log_error("docker: %s", err);
+	return r > 0 ? -EIO : r;
+}
+
 /* --- the container --------------------------------------------------------------------------- */
 
 static const char *container(const struct workshop *w, char buf[64])
@@ -383,6 +410,8 @@ const struct engine engine_docker = {
 	.has_image = docker_has_image,
 	.build = docker_build,
 	.import = docker_import,
+	.list_images = docker_list_images,
+	.remove_image = docker_remove_image,
 	.running = docker_running,
 	.up = docker_up,
 	.down = docker_down,

@@ -16,6 +16,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/run.h"
 #include "launcher/engine.h"
 #include "launcher/frame.h"
 #include "launcher/frame_io.h"
@@ -74,6 +75,26 @@ static int build(const char *tag, const char *dockerfile, const char *context,
 static int import(const char *tar, const char *tag)
 {
 	const char *const argv[] = { "import", tar, tag, NULL };
+	int r = vm_store(argv);
+
+	return r > 0 ? -EIO : r;
+}
+
+static int list_images(char *buf, size_t size)
+{
+	char path[PATH_MAX], *argv[] = { path, "list", NULL };
+	int r = vm_script("vm/store", path, sizeof(path));
+
+	if (r == 0)
+		r = run_output(path, argv, environ, buf, size);
+	if (r != 0)
+		return r < 0 ? r : -EIO;
+	return strlen(buf) + 1 < size ? 0 : -EMSGSIZE;
+}
+
+static int remove_image(const char *tag)
+{
+	const char *const argv[] = { "remove", tag, NULL };
 	int r = vm_store(argv);
 
 	return r > 0 ? -EIO : r;
@@ -303,6 +324,8 @@ const struct engine engine_vm = {
 	.has_image = vm_has_image,
 	.build = build,
 	.import = import,
+	.list_images = list_images,
+	.remove_image = remove_image,
 	.running = vm_alive,
 	.up = up,
 	.down = down,

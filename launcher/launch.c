@@ -173,7 +173,11 @@ int launch_build(struct launch *l)
 {
 	int r = launch_engine(l);
 
-	return r < 0 ? r : layers_build(l->engine, "base", l->rec.image, sizeof(l->rec.image));
+	const struct layers_choice choice = { .layer = l->o.layer,
+					      .without = l->o.without,
+					      .again = l->build_only };
+
+	return r < 0 ? r : layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
 }
 
 static int choose_workspace(struct launch *l)

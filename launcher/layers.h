@@ -9,6 +9,7 @@
 #define TAZ_LAUNCHER_LAYERS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "enclave/base/hash.h"
 #include "launcher/engine.h"
@@ -40,39 +41,92 @@ int layer_hash_file(struct layer_hash *h, const char *name, enum layer_file kind
 /* layer_hash_tag - "taz/LAYER:HASH" */
 void layer_hash_tag(struct layer_hash *h, const char *layer, char tag[LAYER_TAG_MAX]);
 
-/* --- with the disk and an engine ------------------------------------------------------------- */
+/* --- with the disk --------------------------------------------------------------------------- */
+
+#define LAYER_NAME_MAX 33
+#define LAYER_CHAIN    8 /* Debian's child, its child, ... and the dotfiles */
 
 struct layer {
-	const char *name;
-	const char *parent;	/* NULL: Debian itself */
-	const char *dockerfile; /* relative to the source */
+	char name[LAYER_NAME_MAX];
+	char parent[LAYER_NAME_MAX]; /* "": Debian itself */
+	char dir[48];		     /* images/NAME, relative to the source */
+	char dockerfile[88];	     /* relative to the source */
+	char without[256]; /* of its releases, those that are left out; names with blanks */
+	bool has_releases;
 	/* What the context holds: from the source, to the context, which names; ended by NULL. */
 	const struct layer_part {
-		const char *from, *to;
+		const char *from, *to;	     /* @to "": the context itself */
 		const char *const *patterns; /* fnmatch(3) on the last part of a name; NULL: all */
 	} * parts;
+	struct layer_part own[3];
 };
 
-/* layers_find - Returns NULL for an unknown name. */
-const struct layer *layers_find(const char *name);
+/*
+ * layer_read - a layer is a folder: images/NAME/Dockerfile.NAME, with a line "# parent: OTHER"
+ * @ret: points into itself: not to be copied
+ * Returns 0, -EINVAL when that is no layer's name, -ENOENT when there is no such folder, or -errno.
+ */
+int layer_read(const char *source, const char *name, struct layer *ret);
+
+/*
+ * layer_leave_out - note which of its releases are left out
+ * @names: with commas or blanks between, "all", or ""
+ * Returns 0 or -errno.
+ */
+int layer_leave_out(struct layer *layer, const char *source, const char *names);
+
+/*
+ * layers_names - the names of all layers that can be chosen, for a message
+ * "base gemini k8s"; as many as fit.
+ */
+void layers_names(const char *source, char *buf, size_t size);
 
 /*
  * layers_tag - the tag that the sources have now
  * @source: root of the checkout
  * @stage_dir: NULL, or an empty folder that gets the context
+ * @manifest: NULL, or gets one line for all that counts: a hash or the like, a blank, a name
  *
+ * Folders called "vendor" hold what has its hash elsewhere: they don't count.
  * Returns 0, -EFBIG for a file over 64 MiB, -ELOOP for folders too deep, or -errno.
  */
 int layers_tag(const struct layer *layer, const char *source, const char *parent_tag,
-	       const char *stage_dir, char tag[LAYER_TAG_MAX]);
+	       const char *stage_dir, FILE *manifest, char tag[LAYER_TAG_MAX]);
+
+/* --- with an engine -------------------------------------------------------------------------- */
+
+struct layers_choice {
+	const char *layer;   /* the topmost, below the dotfiles */
+	const char *without; /* releases that are left out; "" for none */
+	bool again;	     /* try what could not be fetched the last time */
+};
 
 /*
- * layers_build - have a layer and everything below it in the engine's store
+ * layers_build - have a layer, everything below it and the dotfiles in the engine's store
  * @ret_tag, @size: its tag
  *
  * Says what is done when something is. Returns 0 or -errno after saying why.
  */
-int layers_build(const struct engine *engine, const char *name, char *ret_tag, size_t size);
+int layers_build(const struct engine *engine, const struct layers_choice *choice, char *ret_tag,
+		 size_t size);
+
+/*
+ * layers_explain - would they be built, and what has changed since they were the last time?
+ * @json: NULL: printed to stdout; otherwise an array of json-c that gets an object each
+ * Returns 0 or -errno after saying why.
+ */
+struct json_object;
+int layers_explain(const struct engine *engine, const struct layers_choice *choice,
+		   struct json_object *json);
+
+/*
+ * layers_current - the tags that all layers have now, Debian's among them
+ * @without: as in the choice
+ * @ret, @max: room; some tags may come more than once
+ * Returns how many, -E2BIG, or -errno after saying why.
+ */
+int layers_current(const struct engine *engine, const char *without, char (*ret)[LAYER_TAG_MAX],
+		   size_t max);
 
 /* layers_source - $TAZ_SOURCE, or where this program was compiled */
 const char *layers_source(void);

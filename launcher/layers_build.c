@@ -1,42 +1,21 @@
 /* Layers, from Debian up: which there are, and building those that are missing. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
-#include "launcher/layers.h"
+#include "launcher/layers_chain.h"
 
 #define DEBIAN "docker.io/library/debian:trixie-slim"
-
-/* What meson needs of a folder of ours; a changed page or test rebuilds no image. */
-static const char *const sources[] = {
-	"*.c", "*.h", "*.scd", "meson.build", "*.policy", "*.sed", "meson_options.txt", NULL
-};
-
-static const struct layer_part base_parts[] = {
-	{ "images/base/build.packages", "build.packages", NULL },
-	{ "images/base/run.packages", "run.packages", NULL },
-	{ "images/base/setup", "setup", NULL },
-	{ "images/base/dotfiles", "dotfiles", NULL },
-	{ "meson.build", "src/meson.build", NULL },
-	{ "meson_options.txt", "src/meson_options.txt", NULL },
-	{ "enclave", "src/enclave", sources },
-	{ "tazfs", "src/tazfs", sources },
-	{ "launcher", "src/launcher", sources },
-	{ "tests/meson.build", "src/tests/meson.build", NULL },
-	{ NULL },
-};
-
-/* A parent stands before its children. */
-static const struct layer layers[] = {
-	{ "base", NULL, "images/base/Dockerfile.base", base_parts },
-};
 
 /* What Debian's own root is made by, when no registry's image is there. */
 static const struct layer_part debian_parts[] = {
@@ -44,22 +23,9 @@ static const struct layer_part debian_parts[] = {
 	{ NULL },
 };
 
-static const struct layer debian = { "debian", NULL, "images/base/debian-rootfs", debian_parts };
-
-const struct layer *layers_find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++)
-		if (!strcmp(layers[i].name, name))
-			return &layers[i];
-	return NULL;
-}
-
-const char *layers_source(void)
-{
-	const char *env = getenv("TAZ_SOURCE");
-
-	return env && *env ? env : TAZ_SOURCE_DIR;
-}
+static const struct layer debian = { .name = "debian",
+				     .dockerfile = "images/base/debian-rootfs",
+				     .parts = debian_parts };
 
 /* --- a folder for a while -------------------------------------------------------------------- */
 
@@ -120,11 +86,12 @@ static int import_debian(const struct engine *engine, const char *tag)
 	return r < 0 ? log_err(r, "import %s", tag) : 0;
 }
 
-/* Our own when it is there, then a registry's when the store has it, or else ours is made. */
-static int have_debian(const struct engine *engine, char tag[LAYER_TAG_MAX])
+/* Our own when it is there, then a registry's when the store has it, or else ours is to be made.
+ * Returns 1 when it is there, 0, or -errno. */
+int debian_find(const struct engine *engine, char tag[LAYER_TAG_MAX])
 {
 	char hashed[LAYER_TAG_MAX];
-	int r = layers_tag(&debian, layers_source(), "", NULL, hashed);
+	int r = layers_tag(&debian, layers_source(), "", NULL, NULL, hashed);
 
 	if (r < 0)
 		return log_err(r, "read images/ below %s", layers_source());
@@ -134,65 +101,106 @@ static int have_debian(const struct engine *engine, char tag[LAYER_TAG_MAX])
 		strcpy(tag, DEBIAN);
 		r = 1;
 	}
-	if (r < 0)
-		return log_err(r, "look for %s", tag);
-	return r ? 0 : import_debian(engine, tag);
+	return r < 0 ? log_err(r, "look for %s", tag) : r;
 }
 
 /* --- a layer --------------------------------------------------------------------------------- */
 
+/* 0: all are there; 1: some that can be left out could not be fetched, and are noted so. */
+static int fetch(const struct layer *layer, const char *context)
+{
+	char script[PATH_MAX], dir[PATH_MAX], out[PATH_MAX + 16], missing[512];
+	char without[sizeof(layer->without)], *argv[32] = { script, dir, out }, *save = NULL;
+	int r, n = 3;
+
+	snprintf(script, sizeof(script), "%s/images/fetch", layers_source());
+	snprintf(dir, sizeof(dir), "%s/%s", layers_source(), layer->dir);
+	snprintf(out, sizeof(out), "%s/programs", context);
+	if (mkdir(out, 0755) < 0)
+		return log_err(-errno, "make %s", out);
+	strcpy(without, layer->without);
+	for (char *w = strtok_r(without, " ", &save); w && n < 31; w = strtok_r(NULL, " ", &save)) {
+		log_info("left out of layer %s: %s", layer->name, w);
+		argv[n++] = w;
+	}
+	r = run_output(script, argv, environ, missing, sizeof(missing));
+	if (r == 0)
+		return 0;
+	if (r != 3 || !*missing)
+		return r < 0 ? log_err(r, "run %s", script) : -EIO;
+	return without_add(missing) < 0 ? -EIO : 1;
+}
+
+/* 1: without some of its releases it is another one, and nothing was built. */
 static int build(const struct engine *engine, const struct layer *layer, const char *parent,
 		 char tag[LAYER_TAG_MAX])
 {
 	autotree char dir[PATH_MAX] = "";
 	char dockerfile[PATH_MAX], base[LAYER_TAG_MAX + 8];
 	const char *const args[] = { base, NULL };
+	autofree char *counts = NULL;
+	FILE *manifest;
+	size_t size;
 	int r = make_tree(dir, sizeof(dir));
 
 	if (r < 0)
 		return log_err(r, "make a folder for the build");
 	/* The tag of what was copied: a file may have changed since the first look. */
-	r = layers_tag(layer, layers_source(), parent, dir, tag);
+	manifest = open_memstream(&counts, &size);
+	if (!manifest)
+		return log_err(-ENOMEM, "build layer %s", layer->name);
+	r = layers_tag(layer, layers_source(), parent, dir, manifest, tag);
+	if (fclose(manifest) && r == 0)
+		r = -ENOMEM;
 	if (r < 0)
 		return log_err(r, "copy the sources of layer %s", layer->name);
+	r = layer->has_releases ? fetch(layer, dir) : 0;
+	if (r)
+		return r;
 	snprintf(base, sizeof(base), "BASE=%s", parent);
 	snprintf(dockerfile, sizeof(dockerfile), "%s/%s", layers_source(), layer->dockerfile);
 	log_info("building image %s", tag);
 	r = engine->build(tag, dockerfile, dir, args);
-	return r < 0 ? log_err(r, "build layer %s", layer->name) : 0;
+	if (r < 0)
+		return log_err(r, "build layer %s", layer->name);
+	explain_keep(layer->name, counts);
+	return 0;
 }
 
-static int have_layer(const struct engine *engine, const struct layer *layer,
-		      char tag[LAYER_TAG_MAX])
-{
-	char parent[LAYER_TAG_MAX];
-	int r = layer->parent ? have_layer(engine, layers_find(layer->parent), parent)
-			      : have_debian(engine, parent);
+/* --- one on the other ------------------------------------------------------------------------ */
 
-	if (r < 0)
-		return r;
-	r = layers_tag(layer, layers_source(), parent, NULL, tag);
-	if (r < 0)
-		return log_err(r, "read the sources of layer %s below %s", layer->name,
-			       layers_source());
-	r = engine->has_image(tag);
-	if (r < 0)
-		return log_err(r, "look for %s", tag);
-	return r ? 0 : build(engine, layer, parent, tag);
+/* 1: something could not be fetched, so the tags are others now */
+static int chain_build(struct chain *c, const struct engine *engine, int *debian_there)
+{
+	int at = chain_find(c, engine), r = 0;
+
+	if (at < 0)
+		return at;
+	if (at == 0 && !*debian_there)
+		r = import_debian(engine, c->tags[0]);
+	*debian_there |= r == 0;
+	for (; r == 0 && at < c->n; at++)
+		r = build(engine, &c->layers[at], c->tags[at], c->tags[at + 1]);
+	return r;
 }
 
-int layers_build(const struct engine *engine, const char *name, char *ret_tag, size_t size)
+int layers_build(const struct engine *engine, const struct layers_choice *choice, char *ret_tag,
+		 size_t size)
 {
-	const struct layer *layer = layers_find(name);
-	char tag[LAYER_TAG_MAX];
-	int r;
+	struct chain c = { 0 };
+	int r = chain_init(&c, choice->layer), there;
 
-	if (!layer) {
-		log_error("no layer '%s'", name);
-		return -ENOENT;
-	}
-	r = have_layer(engine, layer, tag);
+	if (r == 0 && choice->again)
+		r = without_forget();
+	there = r < 0 ? r : debian_find(engine, c.tags[0]);
+	if (there < 0)
+		return there;
+	do {
+		r = chain_tags(&c, choice);
+		if (r == 0)
+			r = chain_build(&c, engine, &there);
+	} while (r == 1);
 	if (r == 0)
-		snprintf(ret_tag, size, "%s", tag);
+		snprintf(ret_tag, size, "%s", c.tags[c.n]);
 	return r;
 }

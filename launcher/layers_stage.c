@@ -94,13 +94,20 @@ static int walk_dir(const struct layer_part *part, const char *from, const char 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
 		if (snprintf(sub_from, sizeof(sub_from), "%s/%s", from, e->d_name) >= PATH_MAX ||
-		    snprintf(sub_name, sizeof(sub_name), "%s/%s", name, e->d_name) >= PATH_MAX)
+		    snprintf(sub_name, sizeof(sub_name), "%s%s%s", name, *name ? "/" : "",
+			     e->d_name) >= PATH_MAX)
 			r = -ENAMETOOLONG;
 		else
 			r = walk(part, sub_from, sub_name, depth + 1, l);
 	}
 	closedir(d);
 	return r;
+}
+
+/* What git has is no source, and what lies in "vendor" has its hash in "releases". */
+static bool is_passed_over(const char *dir)
+{
+	return !strcmp(dir, ".git") || !strcmp(dir, "vendor");
 }
 
 static int walk(const struct layer_part *part, const char *from, const char *name, int depth,
@@ -114,9 +121,9 @@ static int walk(const struct layer_part *part, const char *from, const char *nam
 	if (lstat(from, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
-		return fnmatch(".git", slash ? slash + 1 : name, 0)
-			       ? walk_dir(part, from, name, depth, l)
-			       : 0;
+		return is_passed_over(slash ? slash + 1 : name)
+			       ? 0
+			       : walk_dir(part, from, name, depth, l);
 	if ((!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) ||
 	    !wanted(part, slash ? slash + 1 : name))
 		return 0;
@@ -221,13 +228,30 @@ static int stage_file(int dirfd, const char *name, const struct content *c)
 	return io_write_full(fd, c->data, c->size);
 }
 
-static int take_item(struct layer_hash *h, const struct item *it, int stage)
+/* One line of the manifest: what it is, and what counts of it. */
+static void note(FILE *manifest, const char *name, const struct content *c)
+{
+	char hex[HASH_HEX_MAX];
+	struct hash h;
+
+	if (!manifest)
+		return;
+	hash_init(&h);
+	hash_field(&h, &c->kind, sizeof(c->kind));
+	hash_field(&h, c->data, c->size);
+	hash_hex(&h, 16, hex);
+	fprintf(manifest, "%.32s %s\n", hex, name);
+}
+
+static int take_item(struct layer_hash *h, const struct item *it, int stage, FILE *manifest)
 {
 	struct content c = { 0 };
 	int r = read_file(it->from, &c);
 
 	if (r == 0)
 		r = layer_hash_file(h, it->name, c.kind, c.data, c.size);
+	if (r == 0)
+		note(manifest, it->name, &c);
 	if (r == 0 && stage >= 0)
 		r = stage_file(stage, it->name, &c);
 	free(c.data);
@@ -235,7 +259,7 @@ static int take_item(struct layer_hash *h, const struct item *it, int stage)
 }
 
 int layers_tag(const struct layer *layer, const char *source, const char *parent_tag,
-	       const char *stage_dir, char tag[LAYER_TAG_MAX])
+	       const char *stage_dir, FILE *manifest, char tag[LAYER_TAG_MAX])
 {
 	autolist struct list l = { 0 };
 	autoclose int stage = -EBADF;
@@ -256,10 +280,20 @@ int layers_tag(const struct layer *layer, const char *source, const char *parent
 		return r;
 	layer_hash_begin(&h, layer->name, parent_tag);
 	layer_hash_dockerfile(&h, docker.data, docker.size);
+	if (manifest)
+		fprintf(manifest, "%s its parent\n%s what is left out\n", parent_tag,
+			*layer->without ? layer->without : "-");
+	note(manifest, "the Dockerfile", &docker);
 	free(docker.data);
+	if (*layer->without) {
+		char arg[sizeof(layer->without) + 16];
+
+		snprintf(arg, sizeof(arg), "WITHOUT=%s", layer->without);
+		layer_hash_arg(&h, arg);
+	}
 	r = gather(layer, source, &l);
 	for (size_t i = 0; r == 0 && i < l.n; i++)
-		r = take_item(&h, &l.items[i], stage);
+		r = take_item(&h, &l.items[i], stage, manifest);
 	if (r == 0)
 		layer_hash_tag(&h, layer->name, tag);
 	return r;

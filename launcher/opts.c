@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "enclave/base/size.h"
@@ -110,6 +111,30 @@ static int set_yes(struct opts *o, const char *v)
 	return 0;
 }
 
+static int set_dry_run(struct opts *o, const char *v)
+{
+	o->dry_run = true;
+	return 0;
+}
+
+static int set_explain(struct opts *o, const char *v)
+{
+	o->explain = true;
+	return 0;
+}
+
+static int set_layer(struct opts *o, const char *v)
+{
+	o->layer = v;
+	return workshop_name_ok(v) ? 0 : -EINVAL;
+}
+
+static int set_without(struct opts *o, const char *v)
+{
+	o->without = v;
+	return v[strspn(v, "abcdefghijklmnopqrstuvwxyz0123456789-,")] ? -EINVAL : 0;
+}
+
 static int set_keep(struct opts *o, const char *v)
 {
 	long long n;
@@ -140,6 +165,10 @@ static const struct opt {
 	{ "--json", OPT_JSON, set_json, NULL },
 	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK, set_accept_rollback, NULL },
 	{ "--keep", OPT_KEEP, set_keep, "a number from 0 to 50" },
+	{ "--layer", OPT_LAYER, set_layer, "a folder of images/, such as base, k8s or gemini" },
+	{ "--without", OPT_WITHOUT, set_without, "names with commas between, or all" },
+	{ "--dry-run", OPT_DRY_RUN, set_dry_run, NULL },
+	{ "--explain", OPT_EXPLAIN, set_explain, NULL },
 	{ "--yes", OPT_YES, set_yes, NULL },
 };
 
@@ -147,11 +176,15 @@ static const struct opt {
 
 void opts_init(struct opts *o)
 {
+	const char *without = getenv("TAZ_WITHOUT");
+
 	*o = (struct opts){
 		.name = "default",
 		.vault_bytes = 256 << 20,
 		.idle_sec = 15 * 60,
 		.keep = 3,
+		.layer = "base",
+		.without = without ? without : "",
 		.durability = "fsync",
 		.view_memory = "cached",
 		.passphrase_fd = -EBADF,

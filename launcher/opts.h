@@ -25,10 +25,14 @@ enum opt_bit {
 	OPT_DURABILITY = 1 << 12,
 	OPT_VIEW_MEMORY = 1 << 13,
 	OPT_FIDO2 = 1 << 14,
+	OPT_LAYER = 1 << 15,
+	OPT_WITHOUT = 1 << 16,
+	OPT_DRY_RUN = 1 << 17,
+	OPT_EXPLAIN = 1 << 18,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
-		 OPT_VIEW_MEMORY,
+		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT,
 };
 
 struct opts {
@@ -43,7 +47,9 @@ struct opts {
 	const char *view_memory; /* "cached" or "strict" */
 	int passphrase_fd;	 /* < 0: ask */
 	const char *key_file;	 /* NULL: none */
-	bool fido2, create, json, accept_rollback, yes;
+	const char *layer;	 /* of images/ */
+	const char *without;	 /* releases that are left out, with commas; "" for none */
+	bool fido2, create, json, accept_rollback, yes, dry_run, explain;
 };
 
 /* opts_init - the defaults */
@@ -63,20 +69,27 @@ int opts_take(struct opts *o, int argc, char *const argv[], char *why, unsigned 
 /* opts_refused - an option that was given but is not in @allowed, or NULL */
 const char *opts_refused(const struct opts *o, unsigned allowed);
 
+#define OPTS_HELP_LAYER                                                                              \
+	"  --layer LAYER        what is in the image: base (default), k8s, gemini, or a folder of\n" \
+	"                       your own in images/; counts when the workshop is started\n"          \
+	"  --without NAME,...   leave these programs out that are fetched from their makers; all\n"  \
+	"                       for every one\n"
+
 /* What stands in every --help. */
 #define OPTS_HELP_COMMON                                                                          \
 	"  --name NAME          which workshop (default: default)\n"                              \
 	"  --engine docker|vm   where it runs (default: what it was started with, or what this\n" \
 	"                       machine can do)\n"
-#define OPTS_HELP_UP                                                                                 \
-	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"      \
-	"                       the vault is made\n"                                                 \
-	"  --idle TIME          lock after that long without use, such as 15m (default)\n"           \
-	"  --durability HOW     when a write is on the disk: before its fsync is answered (fsync,\n" \
-	"                       default), within seconds (settle), at the lock (lock)\n"             \
-	"  --keep N             how many earlier states of the vault are kept (3)\n"                 \
-	"  --memory SIZE        RAM of a virtual machine\n"                                          \
-	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_COMMON
+#define OPTS_HELP_UP                                                                                          \
+	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"               \
+	"                       the vault is made\n"                                                          \
+	"  --idle TIME          lock after that long without use, such as 15m (default)\n"                    \
+	"  --durability HOW     when a write is on the disk: before its fsync is answered (fsync,\n"          \
+	"                       default), within seconds (settle), at the lock (lock)\n"                      \
+	"  --keep N             how many earlier states of the vault are kept (3)\n"                          \
+	"  --memory SIZE        RAM of a virtual machine\n"                                                   \
+	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_LAYER \
+		OPTS_HELP_COMMON
 
 #define OPTS_HELP_ACCEPT_ROLLBACK                                                                  \
 	"  --accept-rollback    open the vault although this host has seen a newer state of it;\n" \

@@ -19,7 +19,7 @@ static const struct layer_part parts[] = {
 	{ "src", "src/our", patterns },
 	{ NULL },
 };
-static const struct layer layer = { "base", NULL, "Dockerfile", parts };
+static const struct layer layer = { .name = "base", .dockerfile = "Dockerfile", .parts = parts };
 
 static char source[64], stage[96];
 
@@ -75,7 +75,7 @@ static const char *tag_of(const char *parent)
 	static int i;
 	char *tag = tags[i++ % 4];
 
-	assert_int_equal(layers_tag(&layer, source, parent, NULL, tag), 0);
+	assert_int_equal(layers_tag(&layer, source, parent, NULL, NULL, tag), 0);
 	return tag;
 }
 
@@ -126,7 +126,7 @@ static void test_the_stage_holds_what_was_hashed(void **state)
 	char staged[LAYER_TAG_MAX], path[200];
 	struct stat st;
 
-	assert_int_equal(layers_tag(&layer, source, "debian", stage, staged), 0);
+	assert_int_equal(layers_tag(&layer, source, "debian", stage, NULL, staged), 0);
 	assert_string_equal(staged, tag_of("debian"));
 	snprintf(path, sizeof(path), "%s/src/our/sub/b.c", stage);
 	assert_int_equal(stat(path, &st), 0);
@@ -146,7 +146,7 @@ static void test_a_missing_source_is_an_error(void **state)
 	char tag[LAYER_TAG_MAX] = "kept";
 
 	shell("rm -r", "conf");
-	assert_int_equal(layers_tag(&layer, source, "debian", NULL, tag), -ENOENT);
+	assert_int_equal(layers_tag(&layer, source, "debian", NULL, NULL, tag), -ENOENT);
 	assert_string_equal(tag, "kept");
 }
 
@@ -185,6 +185,92 @@ static void test_fields_cannot_run_into_each_other(void **state)
 
 #define WITH_SOURCE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* --- which layers there are ------------------------------------------------------------------ */
+
+static void add_layer(const char *name, const char *dockerfile, const char *releases)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "images/%s", name);
+	shell("mkdir -p", path);
+	snprintf(path, sizeof(path), "images/%s/Dockerfile.%s", name, name);
+	put(path, dockerfile, 0644);
+	if (!releases)
+		return;
+	snprintf(path, sizeof(path), "images/%s/releases", name);
+	put(path, releases, 0644);
+}
+
+static void test_a_layer_is_a_folder_that_names_its_parent(void **state)
+{
+	struct layer l;
+	char names[64];
+
+	add_layer("base", "FROM x\n", NULL);
+	add_layer("top", "# a layer\n# parent: base\nFROM x\n", "");
+	add_layer("first", "# parent: top\nFROM x\n", NULL);
+	add_layer("dotfiles", "FROM x\n", NULL);
+	add_layer("bad", "# parent: ../base\n", NULL);
+	assert_int_equal(layer_read(source, "base", &l), 0);
+	assert_string_equal(l.parent, "");
+	assert_int_equal(layer_read(source, "top", &l), 0);
+	assert_string_equal(l.parent, "base");
+	assert_string_equal(l.dockerfile, "images/top/Dockerfile.top");
+	assert_true(l.has_releases);
+	assert_int_equal(layer_read(source, "first", &l), 0);
+	assert_string_equal(l.parent, "top");
+	assert_false(l.has_releases);
+	assert_int_equal(layer_read(source, "bad", &l), -EINVAL);
+	assert_int_equal(layer_read(source, "none", &l), -ENOENT);
+	assert_int_equal(layer_read(source, "../top", &l), -EINVAL);
+	layers_names(source, names, sizeof(names));
+	assert_string_equal(names, "base first top");
+	layers_names(source, names, 8);
+	assert_string_equal(names, "base");
+}
+
+static void test_what_is_left_out_are_whole_names_of_the_list_in_its_order(void **state)
+{
+	static const char list[] = "# NAME\n\none 1 binary x - -\ntwo? 1 binary x - -\nthree 1\n";
+	static const struct {
+		const char *asked, *left_out;
+	} cases[] = { { "", "" },
+		      { "two", "two" },
+		      { "three,one", "one three" },
+		      { "on,tw,four", "" },
+		      { "all", "one two three" },
+		      { "one two", "one two" },
+		      { "NAME", "" },
+		      { "alls", "" } };
+	struct layer l;
+
+	add_layer("top", "# parent: base\n", list);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(layer_read(source, "top", &l), 0);
+		assert_int_equal(layer_leave_out(&l, source, cases[i].asked), 0);
+		assert_string_equal(l.without, cases[i].left_out);
+	}
+}
+
+static void test_what_is_left_out_counts_and_what_is_in_vendor_does_not(void **state)
+{
+	char all[LAYER_TAG_MAX], less[LAYER_TAG_MAX], vendored[LAYER_TAG_MAX];
+	struct layer l;
+
+	shell("mkdir -p", "images/base");
+	put("images/base/setup", "echo\n", 0644);
+	add_layer("top", "# parent: base\n", "one 1 binary x - -\n");
+	assert_int_equal(layer_read(source, "top", &l), 0);
+	assert_int_equal(layers_tag(&l, source, "p", NULL, NULL, all), 0);
+	shell("mkdir -p", "images/top/vendor");
+	put("images/top/vendor/x", "one", 0644);
+	assert_int_equal(layers_tag(&l, source, "p", NULL, NULL, vendored), 0);
+	assert_string_equal(all, vendored);
+	assert_int_equal(layer_leave_out(&l, source, "one"), 0);
+	assert_int_equal(layers_tag(&l, source, "p", NULL, NULL, less), 0);
+	assert_string_not_equal(all, less);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +278,9 @@ int main(void)
 		WITH_SOURCE(test_whatever_counts_changes_it),
 		WITH_SOURCE(test_the_stage_holds_what_was_hashed),
 		WITH_SOURCE(test_a_missing_source_is_an_error),
+		WITH_SOURCE(test_a_layer_is_a_folder_that_names_its_parent),
+		WITH_SOURCE(test_what_is_left_out_are_whole_names_of_the_list_in_its_order),
+		WITH_SOURCE(test_what_is_left_out_counts_and_what_is_in_vendor_does_not),
 		cmocka_unit_test(test_names_come_sorted_or_not_at_all),
 		cmocka_unit_test(test_fields_cannot_run_into_each_other),
 	};
