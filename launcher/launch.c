@@ -11,6 +11,7 @@
 #include "enclave/base/log.h"
 #include "launcher/attach.h"
 #include "launcher/layers.h"
+#include "launcher/project.h"
 
 void std_fds_open(void)
 {
@@ -55,7 +56,8 @@ static int parse(struct launch *l, const struct cmd *cmd, unsigned allowed, bool
 		return usage(cmd, "no option ", l->args[0], "");
 	if (l->n_args && !takes_args)
 		return usage(cmd, "one word too many: ", l->args[0], "");
-	return 0;
+	return allowed & (OPT_LAYER | OPT_WITHOUT) && project_load(&l->o, allowed) < 0 ? CMD_FAILED
+										       : 0;
 }
 
 int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,

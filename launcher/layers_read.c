@@ -98,8 +98,9 @@ int layer_read(const char *source, const char *name, struct layer *ret)
 	snprintf(ret->dir, sizeof(ret->dir), "images/%s", name);
 	snprintf(ret->dockerfile, sizeof(ret->dockerfile), "%s/Dockerfile.%s", ret->dir, name);
 	r = read_text(source, ret->dockerfile, &text);
-	if (r == 0)
-		r = find_parent(text, ret->parent);
+	if (!text)
+		return r;
+	r = find_parent(text, ret->parent);
 	if (r < 0)
 		return r;
 	if (snprintf(releases, sizeof(releases), "%s/%s/releases", source, ret->dir) >= PATH_MAX)
@@ -136,7 +137,7 @@ int layer_leave_out(struct layer *layer, const char *source, const char *names)
 		return 0;
 	snprintf(path, sizeof(path), "%s/releases", layer->dir);
 	r = read_text(source, path, &text);
-	if (r < 0)
+	if (!text)
 		return r;
 	for (const char *line = text; *line;) {
 		size_t n = strcspn(line, " ?#\n"), rest = strcspn(line, "\n");

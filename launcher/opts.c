@@ -204,6 +204,41 @@ static const struct opt *find(const char *word, const char **ret_value)
 	return NULL;
 }
 
+static const struct opt *find_name(const char *name)
+{
+	for (const struct opt *t = table; t < TABLE_END; t++)
+		if (!strcmp(t->name + 2, name))
+			return t;
+	return NULL;
+}
+
+bool opts_is_name(const char *name)
+{
+	return find_name(name);
+}
+
+const char *opts_wants(const char *name)
+{
+	const struct opt *t = find_name(name);
+
+	return t && t->wants ? t->wants : "nothing";
+}
+
+bool opts_idles_longer(const struct opts *o, const struct opts *than)
+{
+	return !o->idle_sec || o->idle_sec > than->idle_sec; /* 0: never */
+}
+
+bool opts_keeps_fewer(const struct opts *o, const struct opts *than)
+{
+	return o->keep < than->keep;
+}
+
+bool opts_caches_more(const struct opts *o, const struct opts *than)
+{
+	return strcmp(o->view_memory, "strict") != 0;
+}
+
 /* Returns how many words it took. */
 static int take_one(struct opts *o, const struct opt *t, const char *value, const char *next,
 		    char *why, unsigned long size)

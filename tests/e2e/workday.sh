@@ -141,7 +141,7 @@ test_the_manuals_are_inside()
 {
 	local page
 
-	for page in enclave tazfs tazlaunch secrets.conf tazfs-policy; do
+	for page in enclave tazfs tazlaunch taz.conf secrets.conf tazfs-policy; do
 		taz --name day exec -- man "$page" </dev/null >man.out 2>&1
 		[ "$(head -n 1 man.out | cut -d'(' -f1)" = "$page" ]
 	done

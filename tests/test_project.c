@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "launcher/project.h"
+
+static struct opts o;
+static char text[4096], why[240];
+
+static int parse_for(unsigned allowed, const char *conf)
+{
+	*why = '\0';
+	snprintf(text, sizeof(text), "%s", conf);
+	return project_parse(&o, text, strlen(text), allowed, why, sizeof(why));
+}
+
+static int parse(const char *conf)
+{
+	opts_init(&o);
+	return parse_for(OPT_UP, conf);
+}
+
+static void test_options_are_lines_and_comments_are_none(void **state)
+{
+	assert_int_equal(parse("# ours\n\nlayer = k8s # tools\n  without=helm,k9s\nidle\t=\t5m\n"
+			       "memory = 2G\nvault-size = 64M\nkeep = 9\nview-memory = strict"),
+			 0);
+	assert_string_equal(o.layer, "k8s");
+	assert_string_equal(o.without, "helm,k9s");
+	assert_int_equal(o.idle_sec, 300);
+	assert_int_equal(o.memory_bytes, 2ULL << 30);
+	assert_int_equal(o.vault_bytes, 64 << 20);
+	assert_int_equal(o.keep, 9);
+	assert_string_equal(o.view_memory, "strict");
+	assert_int_equal(parse(""), 0);
+	assert_string_equal(o.layer, "base");
+}
+
+static void test_the_command_line_wins(void **state)
+{
+	static char *const argv[] = { "--layer", "gemini", NULL };
+
+	opts_init(&o);
+	assert_int_equal(opts_take(&o, 2, argv, why, sizeof(why)), 2);
+	assert_int_equal(parse_for(OPT_UP, "layer = k8s\nkeep = 4\n"), 0);
+	assert_string_equal(o.layer, "gemini");
+	assert_int_equal(o.keep, 4);
+}
+
+static void test_what_means_nothing_to_a_command_is_checked_only(void **state)
+{
+	opts_init(&o);
+	assert_int_equal(parse_for(OPT_LAYER | OPT_WITHOUT, "layer = k8s\nidle = 5m\n"), 0);
+	assert_string_equal(o.layer, "k8s");
+	assert_int_equal(o.idle_sec, 900);
+	assert_int_equal(o.given & OPT_IDLE, 0);
+	assert_int_equal(parse_for(OPT_LAYER, "idle = soon\n"), -EINVAL);
+}
+
+static void test_a_mistake_is_named_with_its_line(void **state)
+{
+	static const struct {
+		const char *conf, *says;
+	} cases[] = {
+		{ "layer = k8s\nlayr = k8s\n", "taz.conf:2: no option 'layr'; there are: layer," },
+		{ "layer", "taz.conf:1: this is no 'option = value'" },
+		{ "layer =\n", "taz.conf:1: layer wants a folder of images/" },
+		{ "layer = ../k8s\n", "taz.conf:1: layer wants a folder of images/" },
+		{ "layer = k8s\nlayer = base\n", "taz.conf:2: 'layer' is given twice" },
+		{ "idle = 5 m\n", "taz.conf:1: idle wants a time such as" },
+		{ "memory = 1\n", "taz.conf:1: memory wants a size from 256M" },
+		{ "without = a b\n", "taz.conf:1: without wants names with commas" },
+		{ "\033[2Jx = 1\n", "taz.conf:1: this is no 'option = value'" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(parse(cases[i].conf), -EINVAL);
+		assert_non_null(strstr(why, cases[i].says));
+	}
+}
+
+static void test_a_workspace_sets_nothing_that_is_the_persons(void **state)
+{
+	static const char *const names[] = { "name",   "engine",	"durability",
+					     "create", "passphrase-fd", "key-file",
+					     "yes",    "json",		"accept-rollback" };
+	char conf[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(conf, sizeof(conf), "%s = 1\n", names[i]);
+		assert_int_equal(parse(conf), -EINVAL);
+		assert_non_null(strstr(why, "is for the command line only"));
+	}
+}
+
+static void test_a_workspace_asks_for_no_less_protection(void **state)
+{
+	static const char *const weaker[] = { "idle = 16m", "idle = 0", "keep = 2",
+					      "view-memory = cached" };
+
+	for (size_t i = 0; i < sizeof(weaker) / sizeof(*weaker); i++) {
+		assert_int_equal(parse(weaker[i]), -EINVAL);
+		assert_non_null(strstr(why, "more is for the command line"));
+	}
+}
+
+/* --- the file -------------------------------------------------------------------------------- */
+
+static char dir[] = "/tmp/taz-project-XXXXXX";
+
+static int enter_dir(void **state)
+{
+	strcpy(strrchr(dir, '-') + 1, "XXXXXX");
+	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
+}
+
+static int leave_dir(void **state)
+{
+	unlink(PROJECT_FILE);
+	return chdir("/") == 0 && rmdir(dir) == 0 ? 0 : -1;
+}
+
+static void put(const char *conf)
+{
+	FILE *f = fopen(PROJECT_FILE, "w");
+
+	assert_non_null(f);
+	fputs(conf, f);
+	fclose(f);
+}
+
+static void test_only_a_small_regular_file_is_read(void **state)
+{
+	opts_init(&o);
+	assert_int_equal(project_load(&o, OPT_UP), 0);
+	put("layer = k8s\n");
+	assert_int_equal(project_load(&o, OPT_UP), 0);
+	assert_string_equal(o.layer, "k8s");
+	assert_int_equal(truncate(PROJECT_FILE, PROJECT_MAX + 1), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -EINVAL);
+	assert_int_equal(truncate(PROJECT_FILE, 20), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -EINVAL); /* zero bytes */
+	unlink(PROJECT_FILE);
+	assert_int_equal(symlink("/etc/passwd", PROJECT_FILE), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -ELOOP);
+	unlink(PROJECT_FILE);
+	assert_int_equal(mkfifo(PROJECT_FILE, 0600), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_options_are_lines_and_comments_are_none),
+		cmocka_unit_test(test_the_command_line_wins),
+		cmocka_unit_test(test_what_means_nothing_to_a_command_is_checked_only),
+		cmocka_unit_test(test_a_mistake_is_named_with_its_line),
+		cmocka_unit_test(test_a_workspace_sets_nothing_that_is_the_persons),
+		cmocka_unit_test(test_a_workspace_asks_for_no_less_protection),
+		cmocka_unit_test_setup_teardown(test_only_a_small_regular_file_is_read, enter_dir,
+						leave_dir),
+	};
+
+	return cmocka_run_group_tests_name("project", tests, NULL, NULL);
+}
