@@ -1,11 +1,14 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/cmd.h"
 #include "enclave/outside.h"
+#include "enclave/outside_tty.h"
 #include "enclave/session.h"
 
 /* Variables that lead to the servers of a session: what they name can't be reached any more. */
@@ -34,9 +37,61 @@ static int say(int r)
 	return CMD_FAILED;
 }
 
+struct job {
+	const char *home;
+	char **argv;
+};
+
+/* For good; ends this process when it can't be left. */
+static void leave(const struct job *job, const char *own_tty)
+{
+	int r = outside_enter(job->home, own_tty);
+
+	if (r < 0)
+		_exit(say(r));
+	if (r > 0)
+		log_warn("this kernel has no Landlock: the command can open the terminals of its "
+			 "user, and trace its user's processes that are in no session");
+}
+
+static void execute(void *arg)
+{
+	const struct job *job = arg;
+	int err;
+
+	execvp(job->argv[0], job->argv);
+	err = errno;
+	log_err(-err, "run %s", job->argv[0]);
+	_exit(err == ENOENT ? 127 : 126);
+}
+
+static void on_own_tty(const char *own_tty, void *arg)
+{
+	int r;
+
+	leave(arg, own_tty);
+	r = outside_tty_lead(execute, arg);
+	if (r < 0)
+		log_err(r, "start the command");
+	_exit(r < 0 ? CMD_FAILED : r);
+}
+
+/* The terminal that we could read from: the one that leads our session, or a stream of ours. */
+static int open_tty(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	for (int i = 0; fd < 0 && i <= STDERR_FILENO; i++)
+		if (isatty(i))
+			fd = fcntl(i, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return fd;
+}
+
 static int run(int argc, char *argv[])
 {
+	autoclose int tty = -EBADF;
 	struct session_user user;
+	struct job job;
 	int r, at = argc > 1 && !strcmp(argv[1], "--") ? 2 : 1;
 
 	if (at >= argc || (at == 1 && argv[1][0] == '-'))
@@ -46,14 +101,20 @@ static int run(int argc, char *argv[])
 		log_err(r, "find out who uid %d is", getuid());
 		return CMD_FAILED;
 	}
-	forget_servers();
-	r = outside_enter(user.home);
+	r = outside_may_leave();
 	if (r < 0)
 		return say(r);
-	execvp(argv[at], argv + at);
-	r = errno;
-	log_err(-r, "run %s", argv[at]);
-	return r == ENOENT ? 127 : 126;
+	job = (struct job){ .home = user.home, .argv = argv + at };
+	forget_servers();
+	tty = open_tty();
+	if (tty < 0) {
+		leave(&job, NULL);
+		execute(&job);
+	}
+	r = outside_tty_run(tty, on_own_tty, &job);
+	if (r < 0)
+		log_err(r, "make a terminal for the command; nothing was run");
+	return r < 0 ? CMD_FAILED : r;
 }
 
 const struct cmd cmd_outside = {
@@ -62,10 +123,13 @@ const struct cmd cmd_outside = {
 	.help = "run a command that is in no session: an AI agent, a build, a package's scripts",
 	.details =
 		"In a session. For the command, and all that it ever starts, ~/secrets is as locked\n"
-		"as for everybody outside; nothing brings it back. It can trace no program of the\n"
-		"session, type nothing into its terminal, use no setuid program, and reach no server\n"
-		"by a UNIX socket (tmux, ssh-agent). It still is you for all else: the workspace and\n"
-		"the home directory, what you give it as input and in the environment.\n"
+		"as for everybody outside; nothing brings it back. It can trace no program but its\n"
+		"own, use no setuid program, and connect to no server by a UNIX socket (tmux,\n"
+		"ssh-agent). It has a terminal of its own, and can neither read nor type on another;\n"
+		"keys reach it while its output is a terminal. It still is you for all else: the\n"
+		"workspace and the home directory, the network, what you give it as input and in the\n"
+		"environment. It can make no terminals (script, tmux) and no mounts, and runs no\n"
+		"32-bit programs.\n"
 		"\n"
 		"Example:  enclave outside -- gemini\n"
 		"\n"

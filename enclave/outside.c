@@ -11,9 +11,10 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/privs.h"
 #include "enclave/base/proc.h"
+#include "enclave/outside_files.h"
 #include "enclave/place.h"
 
-static int has_mark(void)
+int outside_may_leave(void)
 {
 	autoclose int self = proc_open(getpid());
 	struct proc_status st;
@@ -57,7 +58,6 @@ static int add_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* System calls of another architecture end the process: that is the library's default. */
 static int filter(void)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
@@ -65,7 +65,10 @@ static int filter(void)
 
 	if (!ctx)
 		return -ENOMEM;
-	r = add_rules(ctx);
+	/* Those of another architecture have other numbers, which no rule here knows. */
+	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = add_rules(ctx);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -81,9 +84,9 @@ static int check_refused(const char *home)
 	return fd >= 0 ? -EISDIR : 0;
 }
 
-int outside_enter(const char *home)
+int outside_enter(const char *home, const char *own_tty)
 {
-	int r = has_mark();
+	int r = outside_may_leave(), boxed = 0;
 
 	/* In this order: until the mark is gone nobody outside can look in, and afterwards nobody
 	 * can who is outside already, because we are not dumpable; exec(2) ends that. */
@@ -93,9 +96,15 @@ int outside_enter(const char *home)
 		r = -errno;
 	if (r == 0)
 		r = privs_no_new();
+	if (r == 0) {
+		boxed = outside_files(own_tty);
+		r = boxed == -EOPNOTSUPP ? 0 : boxed;
+	}
 	if (r == 0)
 		r = filter();
 	if (r == 0)
 		r = privs_leave();
-	return r == 0 ? check_refused(home) : r;
+	if (r == 0)
+		r = check_refused(home);
+	return r < 0 ? r : boxed < 0;
 }

@@ -14,24 +14,34 @@
  *	ioctl(TIOCLINUX)	the same by the virtual console's selection
  *	io_uring_setup()	the same calls, past such a filter
  *
- * Source: capabilities(7), prctl(2) PR_SET_NO_NEW_PRIVS, seccomp(2), ioctl_tty(2).
+ * and by Landlock (outside_files.h) the terminals of others, and tracing and signals to what has no
+ * mark either: other processes of the same user. What is left: what it was given (its streams, a
+ * socket among them), pairs of stream sockets, TCP and UDP, the user's files, and to send signals
+ * where Linux is older than 6.12. Programs of another architecture, as 32-bit ones, are ended.
+ *
+ * Source: capabilities(7), prctl(2) PR_SET_NO_NEW_PRIVS, seccomp(2), ioctl_tty(2), landlock(7).
  */
 #ifndef TAZ_ENCLAVE_OUTSIDE_H
 #define TAZ_ENCLAVE_OUTSIDE_H
 
+/* outside_may_leave - Returns 0, -ENOTUNIQ as outside_enter(), or -errno. */
+int outside_may_leave(void);
+
 /*
  * outside_enter - leave the session, for good, and close every descriptor above 2
+ *
+ * @own_tty: path of the terminal that it may open, or NULL
  *
  * Until the next exec, which ends it, this process can't be traced or asked for a descriptor by
  * those who are outside already: it is not dumpable, and it gives the mark away last.
  *
- * Returns 0, or
+ * Returns 0; 1 when it is outside, but the kernel has no Landlock; or
  *   -ENOTUNIQ  this process has no session mark: then its session, if it is in one, goes by descent
  *		alone, which can't be left
  *   -EISDIR    the vault is still let in: never seen, and looked at all the same
  *   -errno     the kernel's, or libseccomp's
  * The caller must end the process after an error: it may be half-way.
  */
-int outside_enter(const char *home);
+int outside_enter(const char *home, const char *own_tty);
 
 #endif

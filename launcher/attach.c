@@ -15,7 +15,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/stream.h"
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 #define WAIT_MAX_SEC 60 /* whatever the other side says */
 

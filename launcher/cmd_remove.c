@@ -7,7 +7,7 @@
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 /* A yes is typed too fast for what nobody can bring back. */
 static bool name_typed(const struct launch *l)

@@ -5,7 +5,7 @@
 #include "enclave/base/prompt.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 static bool confirmed(const struct launch *l)
 {

@@ -2,7 +2,7 @@
 #include "launcher/cmd.h"
 #include "launcher/frame.h"
 #include "launcher/launch.h"
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 static int run_with(struct launch *l, struct prompt *prompt)
 {

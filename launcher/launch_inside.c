@@ -11,7 +11,7 @@
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "launcher/attach.h"
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 /* --- streams and programs -------------------------------------------------------------------- */
 

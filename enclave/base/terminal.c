@@ -1,4 +1,4 @@
-#include "launcher/terminal.h"
+#include "enclave/base/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,11 @@
 /*
- * terminal - the host's terminal while a program elsewhere owns it
+ * terminal - our terminal while a program on another one owns it
  *
  * terminal_raw() puts it into raw mode; it is put back by terminal_restore(), at exit(3), and by
  * every signal that ends us (they are caught for that, and raised again).
  */
-#ifndef TAZ_LAUNCHER_TERMINAL_H
-#define TAZ_LAUNCHER_TERMINAL_H
+#ifndef TAZ_BASE_TERMINAL_H
+#define TAZ_BASE_TERMINAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
