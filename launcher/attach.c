@@ -14,8 +14,8 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
-#include "launcher/stream.h"
 #include "enclave/base/terminal.h"
+#include "launcher/stream.h"
 
 #define WAIT_MAX_SEC 60 /* whatever the other side says */
 

@@ -5,9 +5,9 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
+#include "enclave/base/terminal.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
-#include "enclave/base/terminal.h"
 
 /* A yes is typed too fast for what nobody can bring back. */
 static bool name_typed(const struct launch *l)

@@ -3,9 +3,9 @@
 
 #include "enclave/base/log.h"
 #include "enclave/base/prompt.h"
+#include "enclave/base/terminal.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
-#include "enclave/base/terminal.h"
 
 static bool confirmed(const struct launch *l)
 {

@@ -1,8 +1,8 @@
 #include "enclave/base/log.h"
+#include "enclave/base/terminal.h"
 #include "launcher/cmd.h"
 #include "launcher/frame.h"
 #include "launcher/launch.h"
-#include "enclave/base/terminal.h"
 
 static int run_with(struct launch *l, struct prompt *prompt)
 {

@@ -10,8 +10,8 @@
 #include "enclave/base/fido2.h"
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
-#include "launcher/attach.h"
 #include "enclave/base/terminal.h"
+#include "launcher/attach.h"
 
 /* --- streams and programs -------------------------------------------------------------------- */
 

@@ -51,11 +51,10 @@ void explain_keep(const char *layer, const char *manifest)
 
 /* --- what differs ---------------------------------------------------------------------------- */
 
-/* Lines end by NUL; @list[n] is NULL. */
+/* Lines end by NUL, their list by NULL. */
 struct lines {
 	char *text;
 	char **list;
-	size_t n;
 };
 
 static void lines_done(struct lines *l)
@@ -69,15 +68,17 @@ static void lines_done(struct lines *l)
 static int lines_split(struct lines *l)
 {
 	char *save = NULL;
-	size_t room = 1;
+	size_t room = 1, n = 0;
 
+	if (!l->text)
+		return -ENOMEM;
 	for (const char *p = l->text; *p; p++)
 		room += *p == '\n';
 	l->list = calloc(room, sizeof(*l->list));
 	if (!l->list)
 		return -ENOMEM;
 	for (char *line = strtok_r(l->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		l->list[l->n++] = line;
+		l->list[n++] = line;
 	return 0;
 }
 
@@ -100,9 +101,9 @@ static const char *name_of(const char *line)
 
 static const char *find(const struct lines *l, const char *name)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(name_of(l->list[i]), name))
-			return l->list[i];
+	for (char **line = l->list; *line; line++)
+		if (!strcmp(name_of(*line), name))
+			return *line;
 	return NULL;
 }
 
@@ -121,15 +122,15 @@ static void add(struct why *w, const char *name, const char *what)
 
 static void compare(const struct lines *was, const struct lines *is, struct why *w)
 {
-	for (size_t i = 0; i < is->n; i++) {
-		const char *name = name_of(is->list[i]), *old = find(was, name);
+	for (char **line = is->list; *line; line++) {
+		const char *name = name_of(*line), *old = find(was, name);
 
-		if (!old || strcmp(old, is->list[i]))
+		if (!old || strcmp(old, *line))
 			add(w, name, old ? "has changed" : "is new");
 	}
-	for (size_t i = 0; i < was->n; i++)
-		if (!find(is, name_of(was->list[i])))
-			add(w, name_of(was->list[i]), "is gone");
+	for (char **line = was->list; *line; line++)
+		if (!find(is, name_of(*line)))
+			add(w, name_of(*line), "is gone");
 }
 
 static int read_now(const struct layer *layer, const char *parent, struct lines *ret)
@@ -171,7 +172,7 @@ static int why_built(const struct layer *layer, const char *parent, struct why *
 	}
 	if (r == 0)
 		r = read_now(layer, parent, &is);
-	if (r < 0)
+	if (r < 0 || !was.list || !is.list)
 		return log_err(r, "find out why layer %s is to be built", layer->name);
 	compare(&was, &is, w);
 	if (w->n > SHOWN)
