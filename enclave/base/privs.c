@@ -71,10 +71,10 @@ int privs_become(const char *user, uid_t uid, gid_t gid, int mark)
 
 int privs_leave(void)
 {
-	int r = privs_no_new();
+	int r;
 
-	if (r < 0)
-		return r;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return -EPERM;
 	capng_clear(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
 	r = capng_apply(CAPNG_SELECT_CAPS);
 	return r < 0 ? cap_error(r) : check(getuid(), getgid(), 0);

@@ -33,10 +33,11 @@
 int privs_become(const char *user, uid_t uid, gid_t gid, int mark);
 
 /*
- * privs_leave - give the session mark, and every other capability, away for good: no program that
- * this process executes gets any back (no_new_privs)
- * Returns 0, or -errno; -EPERM when the kernel shows that something is left. The caller must end
- * the process after an error: it may be half-way.
+ * privs_leave - give the session mark, and every other capability, away for good
+ *
+ * privs_no_new() comes before it: no program that this process executes gets any back.
+ * Returns 0, or -errno; -EPERM without that, or when the kernel shows that something is left. The
+ * caller must end the process after an error: it may be half-way.
  */
 int privs_leave(void);
 
