@@ -44,4 +44,7 @@ int outside_may_leave(void);
  */
 int outside_enter(const char *home, const char *own_tty);
 
+/* outside_filter - its system call filter alone; no_new_privs must be set. Returns 0 or -errno. */
+int outside_filter(void);
+
 #endif

@@ -7,6 +7,10 @@
  * command's own terminal. A terminal that is made later, by the command too, can't be opened by its
  * name.
  *
+ * A file that is renamed or linked into another directory needs a rule as well, whatever else is
+ * asked for: so every entry allows that, and a kernel that has no such rule (before 5.19) counts
+ * as one without Landlock. What is made in / and /dev later can't be opened.
+ *
  * Landlock also keeps it from tracing what is not in the same box, and, from Linux 6.12 on, from
  * sending signals there and connecting to abstract UNIX sockets of others.
  *
