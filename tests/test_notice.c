@@ -74,6 +74,7 @@ static void shown_on(int fd)
 {
 	const struct notice n = { NOTICE_IDLE, false, 60 };
 	pid_t pid = fork();
+	int status;
 
 	if (pid == 0) {
 		alarm(10); /* it never blocks */
@@ -81,7 +82,8 @@ static void shown_on(int fd)
 		notice_show(&n);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &(int){ 0 }, 0), pid);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void test_it_is_shown_on_a_terminal_and_never_in_a_pipe(void **state)

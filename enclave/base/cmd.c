@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/completion.h"
 #include "enclave/base/log.h"
 
 static const struct cmd_program *program;
@@ -126,6 +127,14 @@ static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
 	return sub ? run_cmd(sub, argc - 1, argv + 1) : unknown_sub(cmd, argv[1]);
 }
 
+static int complete(int argc, char *argv[])
+{
+	if (argc == 3 && completion_print(program, argv[2]) == 0)
+		return CMD_DONE;
+	fprintf(stderr, "Usage: %s completion bash|zsh|fish\n", program->name);
+	return CMD_USAGE;
+}
+
 static int run_program(int argc, char *argv[])
 {
 	const struct cmd *cmd;
@@ -138,6 +147,8 @@ static int run_program(int argc, char *argv[])
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "completion"))
+		return complete(argc, argv);
 	if (!strcmp(argv[1], "--version")) {
 		printf("%s %s\n", program->name, TAZ_VERSION);
 		return CMD_DONE;

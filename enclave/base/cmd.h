@@ -30,8 +30,8 @@ struct cmd_program {
 
 /*
  * cmd_main - log_init(), then run the named command
- * Handles --help, --version, "help CMD" and "CMD --help" by itself, also below a command. Returns
- * an exit code.
+ * Handles --help, --version, "help CMD", "CMD --help" (also below a command) and "completion SHELL"
+ * by itself. Returns an exit code.
  */
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[]);
 

@@ -48,7 +48,8 @@ static void check(const struct suggest *s)
 	struct policy *p = NULL;
 
 	suggest_text(s, &o);
-	if (o.full || policy_parse(o.data, o.n, &p, &err) < 0 || p->audit_only || p->audit_all)
+	if (o.full || policy_parse(o.data, o.n, &p, &err) < 0 || p->audit_only || p->audit_all ||
+	    policy_rechecks(p))
 		abort();
 	for (unsigned i = 0; i < p->n_rules; i++)
 		if (p->rules[i].verdict != VERDICT_ALLOW ||

@@ -1,0 +1,230 @@
+#include "enclave/base/completion.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- the words ------------------------------------------------------------------------------- */
+
+static const char *own_name(const struct cmd *cmd)
+{
+	const char *space = strrchr(cmd->name, ' ');
+
+	return space ? space + 1 : cmd->name;
+}
+
+struct words {
+	char text[1024]; /* with blanks between */
+	size_t used;
+};
+
+static bool has(const struct words *w, const char *word, size_t len)
+{
+	for (const char *p = w->text; *p;) {
+		size_t n = strcspn(p, " ");
+
+		if (n == len && !strncmp(p, word, len))
+			return true;
+		p += n + (p[n] == ' ');
+	}
+	return false;
+}
+
+static void add(struct words *w, const char *word, size_t len)
+{
+	if (has(w, word, len) || w->used + len + 2 > sizeof(w->text))
+		return;
+	w->used += (size_t)sprintf(w->text + w->used, "%s%.*s", w->used ? " " : "", (int)len, word);
+}
+
+/* Every "--word" of a text, which ends at @end. */
+static void add_options(struct words *w, const char *text, const char *end)
+{
+	for (const char *p = text; p + 2 < end; p++) {
+		size_t n;
+
+		if (p[0] != '-' || p[1] != '-' || (p > text && p[-1] == '-'))
+			continue;
+		n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
+		if (n && p[2] != '-')
+			add(w, p, n + 2);
+		p += n + 1;
+	}
+}
+
+/* Of the lines of a help text that begin with an option: its names end where the words begin. */
+static void add_listed(struct words *w, const char *text)
+{
+	for (const char *line = text; line && *line;) {
+		size_t n = strcspn(line, "\n");
+		const char *gap = strstr(line + 1, "   ");
+
+		if (!strncmp(line, "  --", 4))
+			add_options(w, line, gap && gap < line + n ? gap : line + n);
+		line += n + (line[n] == '\n');
+	}
+}
+
+static struct words words_of(const struct cmd_program *p, const struct cmd *const *cmds,
+			     const struct cmd *cmd)
+{
+	struct words w = { 0 };
+
+	for (; cmds && *cmds; cmds++)
+		if (!(*cmds)->internal)
+			add(&w, own_name(*cmds), strlen(own_name(*cmds)));
+	if (cmd)
+		add_options(&w, cmd->args, cmd->args + strlen(cmd->args));
+	add_listed(&w, cmd ? cmd->details : p->trailer);
+	add(&w, "--help", strlen("--help"));
+	return w;
+}
+
+/* Calls @fn for the program itself ("" and NULL), and for each command that is shown. */
+static void each(const struct cmd_program *p,
+		 void (*fn)(const struct cmd_program *p, const char *path,
+			    const struct cmd *const *cmds, const struct cmd *cmd))
+{
+	char path[128];
+
+	fn(p, "", p->cmds, NULL);
+	for (const struct cmd *const *c = p->cmds; *c; c++) {
+		if ((*c)->internal)
+			continue;
+		snprintf(path, sizeof(path), "/%s", own_name(*c));
+		fn(p, path, (*c)->subs, *c);
+		for (const struct cmd *const *s = (*c)->subs; s && *s; s++) {
+			snprintf(path, sizeof(path), "/%s/%s", own_name(*c), own_name(*s));
+			fn(p, path, NULL, *s);
+		}
+	}
+}
+
+/* --- bash and zsh ---------------------------------------------------------------------------- */
+
+static void print_pattern(const struct cmd_program *p, const char *path,
+			  const struct cmd *const *cmds, const struct cmd *cmd)
+{
+	if (*path)
+		printf("%s|", path);
+}
+
+static void print_case(const struct cmd_program *p, const char *path, const struct cmd *const *cmds,
+		       const struct cmd *cmd)
+{
+	struct words w = words_of(p, cmds, cmd);
+
+	printf("\t'%s') list='%s' ;;\n", path, w.text);
+}
+
+/* What both shells understand: @at becomes the path of the command, @list its words. */
+static void print_finding(const struct cmd_program *p, const char *word)
+{
+	printf("\t\tcase $at/%s in\n\t\t*/--) return 1 ;;\n\t\t", word);
+	each(p, print_pattern);
+	/* No command is called that; it ends the alternatives. */
+	printf("/.) at=$at/%s ;;\n\t\tesac\n\tdone\n\tcase $at in\n", word);
+	each(p, print_case);
+	printf("\tesac\n");
+}
+
+static void print_bash(const struct cmd_program *p)
+{
+	printf("# bash completion for %s, made by \"%s completion bash\"\n_%s()\n{\n"
+	       "\tlocal at= list= i\n"
+	       "\tCOMPREPLY=()\n"
+	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n",
+	       p->name, p->name, p->name);
+	print_finding(p, "${COMP_WORDS[i]}");
+	printf("\tCOMPREPLY=($(compgen -W \"$list\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
+	       "complete -o default -F _%s %s\n",
+	       p->name, p->name);
+}
+
+static void print_zsh(const struct cmd_program *p)
+{
+	printf("#compdef %s\n# made by \"%s completion zsh\"\n_%s()\n{\n"
+	       "\tlocal at= list= i\n"
+	       "\tfor ((i = 2; i < CURRENT; i++)); do\n",
+	       p->name, p->name, p->name);
+	print_finding(p, "${words[i]}");
+	printf("\tcompadd -- ${=list}\n\t[[ $PREFIX == -* ]] || _files\n}\n_%s \"$@\"\n", p->name);
+}
+
+/* --- fish ------------------------------------------------------------------------------------ */
+
+static void print_quoted(const char *text)
+{
+	putchar('\'');
+	for (; *text; text++) {
+		if (*text == '\'' || *text == '\\')
+			putchar('\\');
+		putchar(*text);
+	}
+	putchar('\'');
+}
+
+/* When a command, and none below it, has been typed. */
+static void print_condition(const struct cmd_program *p, const char *path,
+			    const struct cmd *const *cmds)
+{
+	char words[128];
+	char *save = NULL;
+	const char *and = "";
+
+	snprintf(words, sizeof(words), "%s", path);
+	printf("complete -c %s -n '", p->name);
+	if (!*path)
+		printf("__fish_use_subcommand");
+	for (char *w = strtok_r(words, "/", &save); w; w = strtok_r(NULL, "/", &save)) {
+		printf("%s__fish_seen_subcommand_from %s", and, w);
+		and = "; and ";
+	}
+	if (*path && cmds) {
+		printf("; and not __fish_seen_subcommand_from");
+		for (; *cmds; cmds++)
+			printf(" %s", own_name(*cmds));
+	}
+	printf("'");
+}
+
+static void print_fish_one(const struct cmd_program *p, const char *path,
+			   const struct cmd *const *cmds, const struct cmd *cmd)
+{
+	struct words w = words_of(p, NULL, cmd);
+	char *save = NULL;
+
+	for (const struct cmd *const *c = cmds; c && *c; c++) {
+		if ((*c)->internal)
+			continue;
+		print_condition(p, path, cmds);
+		printf(" -f -a %s -d ", own_name(*c));
+		print_quoted((*c)->help);
+		putchar('\n');
+	}
+	for (char *o = strtok_r(w.text, " ", &save); o; o = strtok_r(NULL, " ", &save)) {
+		print_condition(p, path, cmds);
+		printf(" -l %s\n", o + 2);
+	}
+}
+
+static void print_fish(const struct cmd_program *p)
+{
+	printf("# fish completion for %s, made by \"%s completion fish\"\n", p->name, p->name);
+	each(p, print_fish_one);
+}
+
+int completion_print(const struct cmd_program *program, const char *shell)
+{
+	static const struct {
+		const char *name;
+		void (*print)(const struct cmd_program *p);
+	} shells[] = { { "bash", print_bash }, { "zsh", print_zsh }, { "fish", print_fish } };
+
+	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+		if (!strcmp(shells[i].name, shell)) {
+			shells[i].print(program);
+			return 0;
+		}
+	return -EINVAL;
+}
