@@ -7,6 +7,7 @@
 extern const struct cmd cmd_agent;
 extern const struct cmd cmd_build;
 extern const struct cmd cmd_default;
+extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_down;
 extern const struct cmd cmd_enter;
 extern const struct cmd cmd_exec;

@@ -227,7 +227,7 @@ static void kvm_verdict_path(char *buf, size_t size)
 	snprintf(buf, size, "%s/vm-no-kvm-%s", vm_cache(), u.release);
 }
 
-static bool kvm_worth_a_try(void)
+bool vm_kvm_worth_a_try(void)
 {
 	char path[PATH_MAX];
 	autoclose int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -268,7 +268,7 @@ static int up(const struct workshop *w)
 	r = vm_files_get(w->image, &files);
 	if (r < 0)
 		return log_err(r, "prepare the virtual machine");
-	if (!kvm_worth_a_try() || start_kvm(w, &files) < 0) {
+	if (!vm_kvm_worth_a_try() || start_kvm(w, &files) < 0) {
 		r = vm_start(w, &files, VM_TCG);
 		if (r < 0)
 			return log_err(r, "start the virtual machine");

@@ -122,7 +122,10 @@ static int use_given(struct launch *l)
 
 	r = e->usable(why, sizeof(why));
 	if (r < 0 && !(l->build_only && r == -ENODEV)) {
-		log_error("engine %s cannot be used here: %s", e->name, why);
+		log_error(
+			"engine %s cannot be used here: %s; 'tazlaunch doctor' tells more (engine, "
+			"modules)",
+			e->name, why);
 		return r;
 	}
 	l->engine = e;
@@ -135,7 +138,7 @@ static int use_best(struct launch *l)
 
 	l->engine = engine_choose(why, sizeof(why));
 	if (!l->engine) {
-		log_error("%s", why);
+		log_error("%s; 'tazlaunch doctor' tells more (engine, modules)", why);
 		return -ENODEV;
 	}
 	if (*why)

@@ -8,6 +8,7 @@
 #define TAZ_LAUNCHER_VM_HOST_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct vm_files {
@@ -15,6 +16,10 @@ struct vm_files {
 	char initrd[PATH_MAX / 4]; /* our first process and the kernel's modules */
 	char root[PATH_MAX / 4];   /* the image as a read-only file system */
 };
+
+/* vm_kvm_worth_a_try - there is /dev/kvm, and no guest was seen not to run under it (engine_vm.c)
+ */
+bool vm_kvm_worth_a_try(void);
 
 /* vm_cache - the cache's folder. Returns it; borrowed, never NULL. */
 const char *vm_cache(void);

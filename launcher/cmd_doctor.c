@@ -1,0 +1,160 @@
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "enclave/base/log.h"
+#include "launcher/cmd.h"
+#include "launcher/doctor.h"
+#include "launcher/launch.h"
+#include "launcher/vm_host.h"
+
+enum { DOCTOR_EXIT_WARNS = 3 };
+
+/* Of the folder, or of the nearest above it that is there. */
+static uint64_t free_bytes(const char *dir)
+{
+	char path[PATH_MAX];
+	struct statvfs fs;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	while (statvfs(path, &fs) < 0) {
+		char *slash = strrchr(path, '/');
+
+		if (!slash || slash == path)
+			return statvfs("/", &fs) < 0 ? 0 : fs.f_bavail * fs.f_frsize;
+		*slash = '\0';
+	}
+	return fs.f_bavail * fs.f_frsize;
+}
+
+static void ask_engine(const struct engine *e, char *why, size_t size)
+{
+	*why = '\0';
+	if (e->usable(why, size) < 0 && !*why)
+		snprintf(why, size, "it cannot be used");
+}
+
+static void look_at_workshop(struct doctor_facts *f, const char *name)
+{
+	char dir[PATH_MAX];
+	const struct engine *e;
+	struct record rec;
+	struct seen seen;
+	struct stat st;
+
+	snprintf(f->workshop, sizeof(f->workshop), "%s", name);
+	if (workshop_state_dir(name, dir, sizeof(dir)) < 0)
+		return;
+	f->state_free = free_bytes(dir);
+	snprintf(f->vault, sizeof(f->vault), "%.100s/vault/vault.luks", dir);
+	f->seen = seen_load(dir, &seen) == 0 && seen.generation;
+	f->vault_there = lstat(f->vault, &st) == 0;
+	f->vault_private =
+		f->vault_there && S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 077);
+	f->was_up = record_load(dir, &rec) == 0;
+	e = f->was_up ? engine_find(rec.engine) : NULL;
+	f->image_there = e && e->has_image(rec.image) == 1;
+}
+
+static void gather(struct doctor_facts *f, const char *name)
+{
+	doctor_kernel(f, "");
+	f->root = geteuid() == 0;
+	f->kvm = vm_kvm_worth_a_try();
+	ask_engine(&engine_docker, f->docker, sizeof(f->docker));
+	ask_engine(&engine_vm, f->vm, sizeof(f->vm));
+	f->cache_free = free_bytes(vm_cache());
+	look_at_workshop(f, name);
+}
+
+/* --- the report ------------------------------------------------------------------------------ */
+
+static const char *const words[DOCTOR_LEVELS] = {
+	[DOCTOR_GOOD] = "good", [DOCTOR_WARNS] = "warning", [DOCTOR_STOPS] = "stops"
+};
+
+/* A word, never only a colour. */
+static void print(const struct doctor_finding *d)
+{
+	static const char *const colours[DOCTOR_LEVELS] = {
+		[DOCTOR_GOOD] = "\033[32m", [DOCTOR_WARNS] = "\033[33m", [DOCTOR_STOPS] = "\033[31m"
+	};
+	bool fancy = log_is_fancy(STDOUT_FILENO);
+
+	printf("%s%-8s%s %-13s %s\n", fancy ? colours[d->level] : "", words[d->level],
+	       fancy ? "\033[0m" : "", d->name, d->what);
+	if (d->why)
+		printf("         why:  %s\n         mend: %s\n", d->why, d->mend);
+}
+
+static void print_json(const struct doctor_finding *d, size_t n)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "check", json_object_new_string(d[i].name));
+		json_object_object_add(o, "level", json_object_new_string(words[d[i].level]));
+		json_object_object_add(o, "what", json_object_new_string(d[i].what));
+		json_object_object_add(o, "why",
+				       d[i].why ? json_object_new_string(d[i].why) : NULL);
+		json_object_object_add(o, "mend",
+				       d[i].mend ? json_object_new_string(d[i].mend) : NULL);
+		json_object_array_add(all, o);
+	}
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN |
+							 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(all);
+}
+
+static int run(int argc, char *argv[])
+{
+	static struct doctor_finding found[DOCTOR_CHECKS];
+	static struct doctor_facts facts;
+	static const int codes[DOCTOR_LEVELS] = { CMD_DONE, DOCTOR_EXIT_WARNS, CMD_FAILED };
+	enum doctor_level worst = DOCTOR_GOOD;
+	struct opts o = *launch_globals();
+	char why[160] = "";
+	size_t n;
+
+	if (opts_take(&o, argc - 1, argv + 1, why, sizeof(why)) != argc - 1 ||
+	    opts_refused(&o, OPT_NAME | OPT_JSON)) {
+		if (*why)
+			log_error("%s", why);
+		return cmd_usage(&cmd_doctor);
+	}
+	gather(&facts, o.name);
+	n = doctor_look(&facts, found);
+	for (size_t i = 0; i < n; i++) {
+		if (!o.json)
+			print(&found[i]);
+		if (found[i].level > worst)
+			worst = found[i].level;
+	}
+	if (o.json)
+		print_json(found, n);
+	return codes[worst];
+}
+
+const struct cmd cmd_doctor = {
+	.name = "doctor",
+	.args = "[--name NAME] [--json]",
+	.help = "say what this machine lacks, why it matters, and how to mend it",
+	.details =
+		"  --name NAME          which workshop's vault and image (default: default)\n"
+		"  --json               one array on one line: check, level, what, why, mend\n"
+		"\n"
+		"Changes nothing, but that modules of the kernel may be loaded. Without root the\n"
+		"engines and the vault can't be looked at.\n"
+		"\n"
+		"Example:  sudo tazlaunch doctor\n"
+		"\n"
+		"Exit codes: 0 all is good; 3 there are warnings; 1 something does not work; 2 usage.\n",
+	.run = run,
+};

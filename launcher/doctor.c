@@ -1,0 +1,297 @@
+#include "launcher/doctor.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB (1ULL << 20)
+
+/* --- the facts that files tell --------------------------------------------------------------- */
+
+static size_t read_whole(const char *root, const char *path, char *buf, size_t size)
+{
+	char name[PATH_MAX];
+	size_t n = 0;
+	FILE *f;
+
+	*buf = '\0';
+	if (snprintf(name, sizeof(name), "%s%s", root, path) >= PATH_MAX)
+		return 0;
+	f = fopen(name, "re");
+	if (!f)
+		return 0;
+	n = fread(buf, 1, size - 1, f);
+	buf[n] = '\0';
+	fclose(f);
+	return n;
+}
+
+/* Is it a whole word of the text, between blanks and line ends? */
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
+		if ((p == text || isspace((unsigned char)p[-1])) &&
+		    (!p[n] || isspace((unsigned char)p[n])))
+			return true;
+	return false;
+}
+
+/* A module that is not loaded yet has its file; modules.builtin and modules.dep name them all. */
+static bool has_module(const struct doctor_facts *f, const char *root, const char *file)
+{
+	static const char *const lists[] = { "modules.builtin", "modules.dep" };
+	static char text[4 << 20];
+	char path[160];
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		snprintf(path, sizeof(path), "/lib/modules/%s/%s", f->release, lists[i]);
+		if (read_whole(root, path, text, sizeof(text)) && strstr(text, file))
+			return true;
+	}
+	return false;
+}
+
+static void find_swap(struct doctor_facts *f, const char *text)
+{
+	const char *line = strchr(text, '\n'); /* behind the heading */
+	size_t n = line ? strcspn(line + 1, " \t\n") : 0;
+
+	if (n >= sizeof(f->swap))
+		n = sizeof(f->swap) - 1;
+	if (n)
+		memcpy(f->swap, line + 1, n);
+	f->swap[n] = '\0';
+}
+
+/* Source: proc(5), and for noswap tmpfs(5): Linux 6.4. */
+void doctor_kernel(struct doctor_facts *f, const char *root)
+{
+	char text[16384];
+	int major = 0, minor = 0;
+
+	read_whole(root, "/proc/sys/kernel/osrelease", f->release, sizeof(f->release));
+	f->release[strcspn(f->release, "\n")] = '\0';
+	f->has_noswap = sscanf(f->release, "%d.%d", &major, &minor) == 2 &&
+			(major > 6 || (major == 6 && minor >= 4));
+	read_whole(root, "/proc/devices", text, sizeof(text));
+	f->has_dm = has_word(text, "device-mapper") || has_module(f, root, "/dm-crypt.ko");
+	f->has_loop = has_word(text, "loop") || has_module(f, root, "/loop.ko");
+	read_whole(root, "/proc/filesystems", text, sizeof(text));
+	f->has_fuse = has_word(text, "fuse") || has_module(f, root, "/fuse.ko");
+	read_whole(root, "/proc/cmdline", text, sizeof(text));
+	f->clears_freed = has_word(text, "init_on_free=1");
+	f->yama = read_whole(root, "/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text))
+			  ? atoi(text)
+			  : -1;
+	read_whole(root, "/proc/sys/kernel/core_pattern", f->core_pattern, sizeof(f->core_pattern));
+	f->core_pattern[strcspn(f->core_pattern, "\n")] = '\0';
+	read_whole(root, "/proc/swaps", text, sizeof(text));
+	find_swap(f, text);
+}
+
+/* --- the checks ------------------------------------------------------------------------------ */
+
+struct saying {
+	char *buf;
+	size_t size;
+};
+
+static enum doctor_level say(const struct saying *s, enum doctor_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static enum doctor_level say(const struct saying *s, enum doctor_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->buf, s->size, fmt, ap);
+	va_end(ap);
+	return level;
+}
+
+static bool has_docker(const struct doctor_facts *f)
+{
+	return !*f->docker;
+}
+
+static bool has_vm(const struct doctor_facts *f)
+{
+	return !*f->vm;
+}
+
+static enum doctor_level check_engine(const struct doctor_facts *f, const struct saying *s)
+{
+	if (has_docker(f))
+		return say(s, DOCTOR_GOOD, "docker can be used%s", has_vm(f) ? ", and vm" : "");
+	if (has_vm(f))
+		return say(s, DOCTOR_GOOD, "vm can be used; docker not: %s", f->docker);
+	return say(s, DOCTOR_STOPS, "no engine can be used; docker: %s; vm: %s", f->docker, f->vm);
+}
+
+/* Without them docker can't be used, and vm brings its own kernel. */
+static enum doctor_level check_modules(const struct doctor_facts *f, const struct saying *s)
+{
+	if (f->has_dm && f->has_loop && f->has_fuse)
+		return say(s, DOCTOR_GOOD, "Linux %s has device-mapper, loop and fuse", f->release);
+	return say(s, has_vm(f) ? DOCTOR_WARNS : DOCTOR_STOPS, "Linux %s has no%s%s%s", f->release,
+		   f->has_dm ? "" : " device-mapper with crypt", f->has_loop ? "" : " loop",
+		   f->has_fuse ? "" : " fuse");
+}
+
+static enum doctor_level check_kvm(const struct doctor_facts *f, const struct saying *s)
+{
+	if (has_docker(f) || f->kvm)
+		return say(s, DOCTOR_GOOD, f->kvm ? "there is /dev/kvm" : "docker needs no KVM");
+	return say(s, DOCTOR_WARNS, "no /dev/kvm that runs a guest: a virtual machine is emulated");
+}
+
+static enum doctor_level check_root(const struct doctor_facts *f, const struct saying *s)
+{
+	return f->root ? say(s, DOCTOR_GOOD, "this is root")
+		       : say(s, DOCTOR_WARNS,
+			     "this is not root: engines and vault were not looked at");
+}
+
+static enum doctor_level check_freed(const struct doctor_facts *f, const struct saying *s)
+{
+	if (f->clears_freed)
+		return say(s, DOCTOR_GOOD, "freed memory is cleared (init_on_free=1)");
+	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+		   has_docker(f) ? "freed memory is not cleared"
+				 : "not cleared here; the vm engine's guest clears it");
+}
+
+static enum doctor_level check_noswap(const struct doctor_facts *f, const struct saying *s)
+{
+	if (f->has_noswap)
+		return say(s, DOCTOR_GOOD, "the ciphertext in RAM is never swapped (Linux %s)",
+			   f->release);
+	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+		   "Linux %s can swap the ciphertext out%s", f->release,
+		   has_docker(f) ? "" : "; the vm engine's guest does not");
+}
+
+static enum doctor_level check_swap(const struct doctor_facts *f, const struct saying *s)
+{
+	if (!*f->swap)
+		return say(s, DOCTOR_GOOD, "there is no swap");
+	if (!strncmp(f->swap, "/dev/zram", 9))
+		return say(s, DOCTOR_GOOD, "swap is in RAM (%s)", f->swap);
+	return say(s, DOCTOR_WARNS, "swap is on: %s", f->swap);
+}
+
+static enum doctor_level check_yama(const struct doctor_facts *f, const struct saying *s)
+{
+	if (f->yama >= 1)
+		return say(s, DOCTOR_GOOD, "yama restricts tracing (ptrace_scope %d)", f->yama);
+	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+		   f->yama < 0 ? "there is no yama" : "yama is off (ptrace_scope 0)");
+}
+
+static enum doctor_level check_core(const struct doctor_facts *f, const struct saying *s)
+{
+	if (*f->core_pattern != '|' || strstr(f->core_pattern, "/bin/false"))
+		return say(s, DOCTOR_GOOD,
+			   "core dumps are files, and off unless a shell allows them");
+	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD, "core dumps go to %s",
+		   f->core_pattern + 1);
+}
+
+static enum doctor_level check_room(const struct saying *s, const char *where, uint64_t free,
+				    uint64_t little, uint64_t least)
+{
+	return say(s,
+		   free < least	   ? DOCTOR_STOPS
+		   : free < little ? DOCTOR_WARNS
+				   : DOCTOR_GOOD,
+		   "%llu MiB are free for %s", (unsigned long long)(free / MIB), where);
+}
+
+static enum doctor_level check_state_room(const struct doctor_facts *f, const struct saying *s)
+{
+	return check_room(s, "the sealed vaults", f->state_free, 1024 * MIB, 64 * MIB);
+}
+
+static enum doctor_level check_cache_room(const struct doctor_facts *f, const struct saying *s)
+{
+	return check_room(s, "images", f->cache_free, 6144 * MIB, 1024 * MIB);
+}
+
+static enum doctor_level check_vault(const struct doctor_facts *f, const struct saying *s)
+{
+	if (!f->vault_there && f->seen)
+		return say(s, DOCTOR_STOPS, "%s is gone, and this host has seen it", f->vault);
+	if (!f->vault_there)
+		return say(s, DOCTOR_GOOD, "%s has no vault yet", f->workshop);
+	if (!f->vault_private)
+		return say(s, DOCTOR_WARNS, "%s is not root's alone", f->vault);
+	return say(s, DOCTOR_GOOD, "%s is there, and root's alone", f->vault);
+}
+
+static enum doctor_level check_image(const struct doctor_facts *f, const struct saying *s)
+{
+	if (!f->was_up)
+		return say(s, DOCTOR_GOOD, "%s was never up", f->workshop);
+	return f->image_there ? say(s, DOCTOR_GOOD, "the image of %s is there", f->workshop)
+			      : say(s, DOCTOR_WARNS, "the image of %s is gone", f->workshop);
+}
+
+static const struct check {
+	const char *name;
+	enum doctor_level (*look)(const struct doctor_facts *f, const struct saying *s);
+	const char *why, *mend;
+} checks[] = {
+	{ "root", check_root, "images, devices and the vault are root's", "sudo tazlaunch doctor" },
+	{ "engine", check_engine, "a workshop runs in docker or in a virtual machine",
+	  "start docker, or install mmdebstrap and buildah for vm (launcher/host.packages lists all)" },
+	{ "modules", check_modules,
+	  "with docker the vault needs this kernel's dm-crypt, loop devices and fuse",
+	  "modprobe -a loop dm_mod dm_crypt dm_zero fuse; or --engine vm, which brings a kernel" },
+	{ "kvm", check_kvm, "an emulated machine works, and is some ten times slower",
+	  "switch virtualisation on in the firmware, and modprobe kvm_intel or kvm_amd" },
+	{ "init_on_free", check_freed,
+	  "after a SIGKILL what was cached of open files stays in freed memory until it is used again",
+	  "boot this host with init_on_free=1, or use --engine vm, or --view-memory strict" },
+	{ "noswap", check_noswap, "swap keeps what it got; of the vault that is ciphertext only",
+	  "Linux 6.4 or later, or --engine vm" },
+	{ "swap", check_swap,
+	  "what programs have read of a secret may be written to the disk with their memory",
+	  "swapoff -a, or encrypt it with a key that is made at each boot (crypttab(5): swap)" },
+	{ "yama", check_yama,
+	  "processes of the workshop's user that are in no session may trace shells that 'enclave "
+	  "unlock' has made sessions",
+	  "sysctl kernel.yama.ptrace_scope=1, and in /etc/sysctl.d for the next boot" },
+	{ "core_pattern", check_core,
+	  "a program of a session that crashes is written down with what it had read; ours never are",
+	  "sysctl kernel.core_pattern='|/bin/false' while you work with secrets" },
+	{ "state-room", check_state_room, "each save needs the room of the vault once more",
+	  "make room in /var/lib/taz, or set TAZ_STATE" },
+	{ "cache-room", check_cache_room, "images, and the virtual machine's tools, are made there",
+	  "tazlaunch gc, make room in /var/cache/taz, or set TAZ_CACHE" },
+	{ "vault", check_vault,
+	  "nothing opens without that file, and others need not even have its size",
+	  "put a kept state in its place (tazlaunch history, restore); chmod 600 and chown root" },
+	{ "image", check_image, "the next start has to build it, for which it needs a network",
+	  "tazlaunch build" },
+};
+
+size_t doctor_look(const struct doctor_facts *f, struct doctor_finding ret[DOCTOR_CHECKS])
+{
+	size_t n = 0;
+
+	_Static_assert(sizeof(checks) / sizeof(*checks) <= DOCTOR_CHECKS, "room for all findings");
+	for (; n < sizeof(checks) / sizeof(*checks); n++) {
+		const struct check *c = &checks[n];
+		struct saying s = { ret[n].what, sizeof(ret[n].what) };
+
+		ret[n].name = c->name;
+		ret[n].level = c->look(f, &s);
+		ret[n].why = ret[n].level == DOCTOR_GOOD ? NULL : c->why;
+		ret[n].mend = ret[n].level == DOCTOR_GOOD ? NULL : c->mend;
+	}
+	return n;
+}

@@ -1,0 +1,61 @@
+/*
+ * doctor - what this machine has and lacks for a workshop, why it matters, and how to mend it
+ *
+ * A check is a row of one table: a name, a question to the facts, why, and what to do. The facts
+ * are gathered before, so that every check can be tested with facts that are drawn.
+ */
+#ifndef TAZ_LAUNCHER_DOCTOR_H
+#define TAZ_LAUNCHER_DOCTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum doctor_level {
+	DOCTOR_GOOD,
+	DOCTOR_WARNS, /* it works, and protects less than it could, or is slow */
+	DOCTOR_STOPS, /* something does not work */
+	DOCTOR_LEVELS
+};
+
+struct doctor_facts {
+	/* The kernel of this host; what a virtual machine of ours has is known. */
+	char release[64]; /* as uname(2) says */
+	bool has_dm, has_loop, has_fuse, has_noswap;
+	bool clears_freed; /* init_on_free=1 */
+	int yama;	   /* ptrace_scope; -1: there is no yama */
+	char core_pattern[128];
+	char swap[128]; /* the first swap that is on, "" for none */
+
+	bool root;
+	bool kvm;		   /* vm_kvm_worth_a_try() */
+	char docker[256], vm[256]; /* why an engine can't be used; "" when it can */
+
+	uint64_t state_free, cache_free; /* bytes for us in the file systems of both folders */
+
+	/* The workshop --name; a vault only after its first session. */
+	bool was_up, vault_there, vault_private, seen;
+	char workshop[40], vault[128];
+	bool image_there; /* in its engine's store; meaningful when it was up */
+};
+
+/*
+ * doctor_kernel - the facts that files tell
+ * @root: "" for this machine, or a folder that stands for / (tests)
+ */
+void doctor_kernel(struct doctor_facts *f, const char *root);
+
+struct doctor_finding {
+	const char *name; /* of the check, as the messages of "up" say it */
+	enum doctor_level level;
+	char what[320];
+	const char *why, *mend; /* NULL when it is good */
+};
+
+#define DOCTOR_CHECKS 14 /* at most */
+
+/* doctor_look - all checks. Returns how many findings there are in @ret. */
+size_t doctor_look(const struct doctor_facts *f, struct doctor_finding ret[DOCTOR_CHECKS]);
+
+#endif

@@ -1,0 +1,199 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "launcher/doctor.h"
+
+static struct doctor_facts f;
+static struct doctor_finding found[DOCTOR_CHECKS];
+static size_t n;
+
+static void all_is_well(void)
+{
+	f = (struct doctor_facts){
+		.release = "6.12.1",
+		.has_dm = true,
+		.has_loop = true,
+		.has_fuse = true,
+		.has_noswap = true,
+		.clears_freed = true,
+		.yama = 1,
+		.core_pattern = "core",
+		.root = true,
+		.kvm = true,
+		.state_free = 1ULL << 40,
+		.cache_free = 1ULL << 40,
+		.was_up = true,
+		.vault_there = true,
+		.vault_private = true,
+		.seen = true,
+		.workshop = "default",
+		.vault = "/v",
+		.image_there = true,
+	};
+}
+
+static enum doctor_level level_of(const char *name)
+{
+	n = doctor_look(&f, found);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(found[i].name, name)) {
+			/* Whoever is told something is told why, and what to do. */
+			assert_true((found[i].level == DOCTOR_GOOD) == !found[i].why);
+			assert_true(!found[i].why == !found[i].mend);
+			assert_true(*found[i].what);
+			return found[i].level;
+		}
+	fail_msg("no check %s", name);
+	return DOCTOR_STOPS;
+}
+
+static void test_where_all_is_well_all_is_good(void **state)
+{
+	all_is_well();
+	n = doctor_look(&f, found);
+	assert_true(n > 10);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(found[i].level, DOCTOR_GOOD);
+}
+
+static void test_each_lack_is_found_by_its_check_alone(void **state)
+{
+#define LACK(which, how, grade)                                                \
+	do {                                                                   \
+		all_is_well();                                                 \
+		how;                                                           \
+		assert_int_equal(level_of(which), grade);                      \
+		for (size_t i = 0; i < n; i++)                                 \
+			if (strcmp(found[i].name, which))                      \
+				assert_int_equal(found[i].level, DOCTOR_GOOD); \
+	} while (0)
+	LACK("root", f.root = false, DOCTOR_WARNS);
+	LACK("engine", strcpy(f.docker, "no"), DOCTOR_GOOD);
+	LACK("modules", f.has_dm = false, DOCTOR_WARNS);
+	LACK("modules", f.has_fuse = false, DOCTOR_WARNS);
+	LACK("init_on_free", f.clears_freed = false, DOCTOR_WARNS);
+	LACK("noswap", f.has_noswap = false, DOCTOR_WARNS);
+	LACK("swap", strcpy(f.swap, "/dev/sda2"), DOCTOR_WARNS);
+	LACK("swap", strcpy(f.swap, "/dev/zram0"), DOCTOR_GOOD);
+	LACK("yama", f.yama = 0, DOCTOR_WARNS);
+	LACK("yama", f.yama = -1, DOCTOR_WARNS);
+	LACK("core_pattern", strcpy(f.core_pattern, "|/lib/systemd/systemd-coredump"),
+	     DOCTOR_WARNS);
+	LACK("core_pattern", strcpy(f.core_pattern, "|/bin/false"), DOCTOR_GOOD);
+	LACK("state-room", f.state_free = 500ULL << 20, DOCTOR_WARNS);
+	LACK("state-room", f.state_free = 0, DOCTOR_STOPS);
+	LACK("cache-room", f.cache_free = 0, DOCTOR_STOPS);
+	LACK("vault", f.vault_there = false, DOCTOR_STOPS);
+	LACK("vault", f.vault_there = f.seen = false, DOCTOR_GOOD);
+	LACK("vault", f.vault_private = false, DOCTOR_WARNS);
+	LACK("image", f.image_there = false, DOCTOR_WARNS);
+	LACK("image", f.image_there = f.was_up = false, DOCTOR_GOOD);
+}
+
+static void test_what_the_virtual_machine_has_is_no_lack_without_docker(void **state)
+{
+	all_is_well();
+	strcpy(f.docker, "no");
+	f.clears_freed = f.has_noswap = f.kvm = false;
+	f.yama = 0;
+	assert_int_equal(level_of("init_on_free"), DOCTOR_GOOD);
+	assert_int_equal(level_of("noswap"), DOCTOR_GOOD);
+	assert_int_equal(level_of("yama"), DOCTOR_GOOD);
+	assert_int_equal(level_of("kvm"), DOCTOR_WARNS);
+	strcpy(f.vm, "no");
+	f.has_dm = false;
+	assert_int_equal(level_of("engine"), DOCTOR_STOPS);
+	assert_int_equal(level_of("modules"), DOCTOR_STOPS);
+}
+
+/* --- the files ------------------------------------------------------------------------------- */
+
+static char root[] = "/tmp/taz-doctor-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+	char cmd[400], name[200];
+	FILE *file;
+
+	snprintf(name, sizeof(name), "%s%s", root, path);
+	snprintf(cmd, sizeof(cmd), "mkdir -p $(dirname %s)", name);
+	assert_int_equal(system(cmd), 0);
+	file = fopen(name, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static int make_root(void **state)
+{
+	strcpy(strrchr(root, '-') + 1, "XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	char cmd[100];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
+	return system(cmd);
+}
+
+static void test_the_kernel_is_read_from_its_files(void **state)
+{
+	put("/proc/sys/kernel/osrelease", "6.4.0-1-amd64\n");
+	put("/proc/devices", "Block devices:\n  7 loop\n254 device-mapper\n");
+	put("/proc/filesystems", "nodev\ttmpfs\n\text4\nnodev\tfuse\n");
+	put("/proc/cmdline", "root=/dev/sda1 init_on_free=1 quiet\n");
+	put("/proc/sys/kernel/yama/ptrace_scope", "2\n");
+	put("/proc/sys/kernel/core_pattern", "|/usr/bin/keeper %p\n");
+	put("/proc/swaps", "Filename\tType\n/dev/sda2    partition 1 0 -2\n");
+	f = (struct doctor_facts){ 0 };
+	doctor_kernel(&f, root);
+	assert_string_equal(f.release, "6.4.0-1-amd64");
+	assert_true(f.has_noswap && f.has_dm && f.has_loop && f.has_fuse && f.clears_freed);
+	assert_int_equal(f.yama, 2);
+	assert_string_equal(f.core_pattern, "|/usr/bin/keeper %p");
+	assert_string_equal(f.swap, "/dev/sda2");
+}
+
+static void test_a_module_that_is_not_loaded_yet_counts(void **state)
+{
+	put("/proc/sys/kernel/osrelease", "6.1.0\n");
+	put("/proc/devices", "Block devices:\n254 device-mapper-like\n");
+	put("/lib/modules/6.1.0/modules.dep", "kernel/drivers/md/dm-crypt.ko.xz: x\n");
+	put("/lib/modules/6.1.0/modules.builtin", "kernel/fs/fuse/fuse.ko\n");
+	f = (struct doctor_facts){ 0 };
+	doctor_kernel(&f, root);
+	assert_true(f.has_dm && f.has_fuse);
+	assert_false(f.has_loop || f.has_noswap || f.clears_freed);
+	assert_int_equal(f.yama, -1);
+}
+
+static void test_a_machine_that_tells_nothing_has_nothing(void **state)
+{
+	f = (struct doctor_facts){ 0 };
+	doctor_kernel(&f, root);
+	assert_false(f.has_dm || f.has_loop || f.has_fuse || f.has_noswap || f.clears_freed);
+	assert_string_equal(f.swap, "");
+}
+
+int main(void)
+{
+#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_where_all_is_well_all_is_good),
+		cmocka_unit_test(test_each_lack_is_found_by_its_check_alone),
+		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_docker),
+		WITH_ROOT(test_the_kernel_is_read_from_its_files),
+		WITH_ROOT(test_a_module_that_is_not_loaded_yet_counts),
+		WITH_ROOT(test_a_machine_that_tells_nothing_has_nothing),
+	};
+
+	return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
+}
