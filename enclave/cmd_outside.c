@@ -43,9 +43,9 @@ struct job {
 };
 
 /* For good; ends this process when it can't be left. */
-static void leave(const struct job *job, const char *own_tty)
+static void leave(const struct job *job, const char *own_tty, int peers)
 {
-	int r = outside_enter(job->home, own_tty);
+	int r = outside_enter(job->home, own_tty, peers);
 
 	if (r < 0)
 		_exit(say(r));
@@ -65,11 +65,11 @@ static void execute(void *arg)
 	_exit(err == ENOENT ? 127 : 126);
 }
 
-static void on_own_tty(const char *own_tty, void *arg)
+static void on_own_tty(const char *own_tty, int peers, void *arg)
 {
 	int r;
 
-	leave(arg, own_tty);
+	leave(arg, own_tty, peers);
 	r = outside_tty_lead(execute, arg);
 	if (r < 0)
 		log_err(r, "start the command");
@@ -108,7 +108,7 @@ static int run(int argc, char *argv[])
 	forget_servers();
 	tty = open_tty();
 	if (tty < 0) {
-		leave(&job, NULL);
+		leave(&job, NULL, -EBADF);
 		execute(&job);
 	}
 	r = outside_tty_run(tty, on_own_tty, &job);
@@ -128,8 +128,8 @@ const struct cmd cmd_outside = {
 		"ssh-agent). It has a terminal of its own, and can neither read nor type on another;\n"
 		"keys reach it while its output is a terminal. It still is you for all else: the\n"
 		"workspace and the home directory, the network, what you give it as input and in the\n"
-		"environment. It can make no terminals (script, tmux) and no mounts, and runs no\n"
-		"32-bit programs.\n"
+		"environment. It can make no mounts, and terminals (script) only when it has one. It\n"
+		"runs no 32-bit programs.\n"
 		"\n"
 		"Example:  enclave outside -- gemini\n"
 		"\n"

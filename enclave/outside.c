@@ -1,6 +1,7 @@
 #include "enclave/outside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/msg.h"
 #include "enclave/base/privs.h"
 #include "enclave/base/proc.h"
 #include "enclave/outside_files.h"
@@ -27,6 +29,8 @@ int outside_may_leave(void)
 
 /* The kernel takes the low 32 bits of both: a filter must not look at more. */
 #define LOW_32(value) SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
+
+#define KEPT 3 /* the first after the standard streams */
 
 #define SOCK_TYPE 0xfU /* below SOCK_NONBLOCK and SOCK_CLOEXEC: SOCK_TYPE_MASK of the kernel */
 
@@ -58,7 +62,18 @@ static int add_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-int outside_filter(void)
+static int load(scmp_filter_ctx ctx, int *ret_listener)
+{
+	int r = seccomp_load(ctx);
+
+	if (r == 0 && ret_listener) {
+		*ret_listener = fcntl(seccomp_notify_fd(ctx), F_DUPFD_CLOEXEC, 0);
+		r = *ret_listener < 0 ? -errno : 0;
+	}
+	return r;
+}
+
+int outside_filter(int *ret_listener)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int r;
@@ -69,10 +84,31 @@ int outside_filter(void)
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
 		r = add_rules(ctx);
+	if (r == 0 && ret_listener)
+		r = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(LOW_32(TIOCGPTPEER)));
 	if (r == 0)
-		r = seccomp_load(ctx);
+		r = load(ctx, ret_listener);
 	seccomp_release(ctx);
 	return r;
+}
+
+/* Only one filter of a process can have a listener; when one has, no terminals can be made. */
+static int filter_with_peers(int sock)
+{
+	autoclose int listener = -EBADF;
+
+	if (outside_filter(&listener) < 0)
+		return outside_filter(NULL);
+	return msg_send(sock, "", 1, &listener, 1);
+}
+
+/* Also what the command was to inherit: a descriptor of the vault, or of a terminal. */
+static int close_all_but(int sock)
+{
+	if (sock >= 0 && sock != KEPT && dup3(sock, KEPT, O_CLOEXEC) < 0)
+		return -errno;
+	return close_range(sock >= 0 ? KEPT + 1 : KEPT, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /* No member is without the mark, and this one has none any more; so this is only asked because it
@@ -84,7 +120,7 @@ static int check_refused(const char *home)
 	return fd >= 0 ? -EISDIR : 0;
 }
 
-int outside_enter(const char *home, const char *own_tty)
+int outside_enter(const char *home, const char *own_tty, int peers)
 {
 	int r = outside_may_leave(), boxed = 0;
 
@@ -92,8 +128,8 @@ int outside_enter(const char *home, const char *own_tty)
 	 * can who is outside already, because we are not dumpable; exec(2) ends that. */
 	if (r == 0)
 		r = privs_hide();
-	if (r == 0 && close_range(3, ~0U, 0) < 0)
-		r = -errno;
+	if (r == 0)
+		r = close_all_but(peers);
 	if (r == 0)
 		r = privs_no_new(); /* what the next two ask for */
 	if (r == 0) {
@@ -101,7 +137,9 @@ int outside_enter(const char *home, const char *own_tty)
 		r = boxed == -EOPNOTSUPP ? 0 : boxed;
 	}
 	if (r == 0)
-		r = outside_filter();
+		r = boxed == 0 && peers >= 0 ? filter_with_peers(KEPT) : outside_filter(NULL);
+	if (peers >= 0)
+		close(KEPT);
 	if (r == 0)
 		r = privs_leave();
 	if (r == 0)

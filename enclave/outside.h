@@ -31,6 +31,8 @@ int outside_may_leave(void);
  * outside_enter - leave the session, for good, and close every descriptor above 2
  *
  * @own_tty: path of the terminal that it may open, or NULL
+ * @peers: a socket to the process that calls outside_peers_answer(): gets a message with the
+ *listener, or is just closed when there is none; taken. -EBADF: no terminals can be made
  *
  * Until the next exec, which ends it, this process can't be traced or asked for a descriptor by
  * those who are outside already: it is not dumpable, and it gives the mark away last.
@@ -42,9 +44,13 @@ int outside_may_leave(void);
  *   -errno     the kernel's, or libseccomp's
  * The caller must end the process after an error: it may be half-way.
  */
-int outside_enter(const char *home, const char *own_tty);
+int outside_enter(const char *home, const char *own_tty, int peers);
 
-/* outside_filter - its system call filter alone; no_new_privs must be set. Returns 0 or -errno. */
-int outside_filter(void);
+/*
+ * outside_filter - its system call filter alone; no_new_privs must be set
+ * @ret_listener: gets the descriptor at which ioctl(TIOCGPTPEER) asks; NULL: that is let through
+ * Returns 0 or -errno.
+ */
+int outside_filter(int *ret_listener);
 
 #endif

@@ -5,7 +5,7 @@
  * typed there, a passphrase perhaps. Everything else stays as it is: what Landlock has no rule for
  * can't be opened, so each entry of / and of /dev has one, and /dev/pts has none but for the
  * command's own terminal. A terminal that is made later, by the command too, can't be opened by its
- * name.
+ * name (outside_peers.h).
  *
  * A file that is renamed or linked into another directory needs a rule as well, whatever else is
  * asked for: so every entry allows that, and a kernel that has no such rule (before 5.19) counts

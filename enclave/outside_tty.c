@@ -15,8 +15,10 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
+#include "enclave/base/msg.h"
 #include "enclave/base/run.h"
 #include "enclave/base/terminal.h"
+#include "enclave/outside_peers.h"
 
 #define BEHIND_MS 300 /* in the background nothing tells us that we come to the front */
 #define NAME_MAX_ 64
@@ -25,6 +27,7 @@
 
 struct relay {
 	int tty, master, signals;
+	int sock, listener; /* < 0: none, not yet, or no more */
 	pid_t monitor;
 	bool keys; /* they go to the command, when we are in the foreground */
 	bool raw;
@@ -74,11 +77,19 @@ static void cooked(struct relay *r)
 	r->raw = false;
 }
 
-/* The whole job stops, as if the command were one of it, and goes on when the shell says so. */
+/* The whole job stops, as if the command were one of it, and goes on when the shell says so. Where
+ * there is no shell to say it, in an orphaned process group, the kernel drops SIGTSTP, and all go
+ * on. */
 static void stop(struct relay *r)
 {
+	sigset_t set;
+
 	cooked(r);
-	kill(0, SIGSTOP);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	kill(0, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	copy_size(r);
 	kill(r->monitor, SIGCONT);
 }
@@ -118,10 +129,28 @@ static void on_signal(struct relay *r)
 		pass_on(r, (int)si.ssi_signo);
 }
 
+/* The command makes terminals of its own: outside_peers.h. */
+static void serve_peers(struct relay *r, const struct pollfd *sock, const struct pollfd *listener)
+{
+	char byte;
+
+	if (listener->revents & POLLIN)
+		outside_peers_answer(r->listener);
+	else if (listener->revents)
+		fd_close(&r->listener); /* nobody has that filter any more */
+	if (!sock->revents)
+		return;
+	if (msg_recv(r->sock, &byte, sizeof(byte), &r->listener, 1) < 0)
+		r->listener = -EBADF;
+	fd_close(&r->sock);
+}
+
 static int pass_bytes(struct relay *r)
 {
-	struct pollfd p[3] = { { r->master, POLLIN, 0 },
+	struct pollfd p[5] = { { r->master, POLLIN, 0 },
 			       { r->signals, POLLIN, 0 },
+			       { .fd = -1, .events = POLLIN },
+			       { .fd = -1, .events = POLLIN },
 			       { .fd = -1, .events = POLLIN } };
 
 	while (r->status < 0) {
@@ -132,8 +161,11 @@ static int pass_bytes(struct relay *r)
 		else if (!front)
 			cooked(r);
 		p[2].fd = front ? r->tty : -1;
-		if (poll(p, 3, r->keys && !front ? BEHIND_MS : -1) < 0 && errno != EINTR)
+		p[3].fd = r->sock;
+		p[4].fd = r->listener;
+		if (poll(p, 5, r->keys && !front ? BEHIND_MS : -1) < 0 && errno != EINTR)
 			return -errno;
+		serve_peers(r, &p[3], &p[4]);
 		if (p[2].revents)
 			type(r);
 		/* When ours is gone, the command's is hung up. */
@@ -167,8 +199,10 @@ static int catch_signals(sigset_t *ret_before)
 }
 
 /* The new terminal is as ours is, and leads a session of its own. */
-__attribute__((noreturn)) static void be_monitor(int slave, const sigset_t *mask, const char *name,
-						 void (*start)(const char *, void *), void *arg)
+__attribute__((noreturn)) static void be_monitor(int slave, int peers, const sigset_t *mask,
+						 const char *name,
+						 void (*start)(const char *, int, void *),
+						 void *arg)
 {
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
@@ -176,14 +210,20 @@ __attribute__((noreturn)) static void be_monitor(int slave, const sigset_t *mask
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (isatty(fd) && dup2(slave, fd) < 0)
 			_exit(1);
-	start(name, arg);
+	start(name, peers, arg);
 	_exit(1);
 }
 
-int outside_tty_run(int tty, void (*start)(const char *own_tty, void *arg), void *arg)
+int outside_tty_run(int tty, void (*start)(const char *own_tty, int peers, void *arg), void *arg)
 {
 	autoclose int master = -EBADF, slave = -EBADF, signals = -EBADF;
-	struct relay r = { .tty = tty, .status = -1, .keys = isatty(STDOUT_FILENO) };
+	autoclose int ours = -EBADF, theirs = -EBADF;
+	int pair[2], res;
+	struct relay r = { .tty = tty,
+			   .status = -1,
+			   .keys = isatty(STDOUT_FILENO),
+			   .sock = -EBADF,
+			   .listener = -EBADF };
 	char name[NAME_MAX_];
 	struct termios how;
 	struct winsize ws = { 0 };
@@ -200,17 +240,26 @@ int outside_tty_run(int tty, void (*start)(const char *own_tty, void *arg), void
 	signals = catch_signals(&before);
 	if (signals < 0)
 		return signals;
+	res = msg_pair(pair);
+	if (res < 0)
+		return res;
+	ours = pair[0];
+	theirs = pair[1];
 	r.monitor = fork();
 	if (r.monitor < 0)
 		return -errno;
 	if (r.monitor == 0)
-		be_monitor(slave, &before, name, start, arg);
+		be_monitor(slave, theirs, &before, name, start, arg);
 	fd_close(&slave);
+	fd_close(&theirs);
 	r.master = take_fd(&master);
 	r.signals = signals;
+	r.sock = take_fd(&ours);
 	pass_bytes(&r);
 	cooked(&r);
 	fd_close(&r.master);
+	fd_close(&r.sock);
+	fd_close(&r.listener);
 	return r.status;
 }
 

@@ -19,10 +19,11 @@
  * outside_tty_run - run @start in a child on a terminal of its own, to its end
  * @tty: our terminal, open for reading and writing; borrowed
  * @start: becomes the monitor: its streams that were terminals are the new one, named @own_tty;
- *does not return Returns the monitor's exit status (128 + N: signal N ended it), or -errno: nothing
- *ran.
+ *@peers is for outside_enter(); does not return
+ *
+ * Returns the monitor's exit status (128 + N: signal N ended it), or -errno: nothing ran.
  */
-int outside_tty_run(int tty, void (*start)(const char *own_tty, void *arg), void *arg);
+int outside_tty_run(int tty, void (*start)(const char *own_tty, int peers, void *arg), void *arg);
 
 /*
  * outside_tty_lead - in the monitor: start a command in the foreground of our terminal, to its end

@@ -25,6 +25,7 @@
 #include "enclave/base/privs.h"
 #include "enclave/outside.h"
 #include "enclave/outside_files.h"
+#include "enclave/outside_peers.h"
 
 #define NO_LANDLOCK 77
 
@@ -148,6 +149,59 @@ static void test_nobody_beyond_it_can_be_traced(void **state)
 
 /* --- the filter ------------------------------------------------------------------------------- */
 
+static int ask_for_peer(const struct terminals *t, int sock)
+{
+	int listener = -EBADF, peer;
+	char name[64];
+
+	if (privs_no_new() < 0 || outside_files(t->own_name) < 0)
+		return NO_LANDLOCK;
+	if (outside_filter(&listener) < 0 || write(sock, &listener, sizeof(listener)) < 0)
+		return 1;
+	peer = ioctl(t->far, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (peer < 0 || ttyname_r(peer, name, sizeof(name)) || strcmp(name, t->other_name))
+		return 2;
+	if (!(fcntl(peer, F_GETFD) & FD_CLOEXEC))
+		return 3;
+	/* No master: refused, and nothing waits. */
+	return ioctl(0, TIOCGPTPEER, O_RDWR) < 0 && errno == ENOTTY ? 0 : 4;
+}
+
+/* As the relay does it, but that it takes the listener by itself: nobody sends it here. */
+static void answer(pid_t pid, int sock, int times)
+{
+	autoclose int process = syscall(SYS_pidfd_open, pid, 0);
+	autoclose int listener = -EBADF;
+	int number;
+
+	if (read(sock, &number, sizeof(number)) != sizeof(number))
+		return;
+	listener = syscall(SYS_pidfd_getfd, process, number, 0);
+	assert_true(listener >= 0);
+	while (times--)
+		assert_int_equal(outside_peers_answer(listener), 0);
+}
+
+static void test_who_has_a_master_gets_its_other_end_and_nothing_else(void **state)
+{
+	autoclose int rd = -EBADF, wr = -EBADF;
+	int pipes[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	rd = pipes[0];
+	wr = pipes[1];
+	pid = fork();
+	if (pid == 0)
+		_exit(ask_for_peer(*state, wr));
+	fd_close(&wr);
+	answer(pid, rd, 2);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_LANDLOCK)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 #ifdef __x86_64__
 /* getpid(2) by its number for 32-bit programs. */
 static void *call_32(void *arg)
@@ -166,7 +220,7 @@ static int status_of_call_32(int filtered)
 	if (pid == 0) {
 		pthread_t t;
 
-		if (filtered && (privs_no_new() < 0 || outside_filter() < 0))
+		if (filtered && (privs_no_new() < 0 || outside_filter(NULL) < 0))
 			_exit(1);
 		if (pthread_create(&t, NULL, call_32, &status) != 0)
 			_exit(2);
@@ -199,6 +253,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_beyond_it_can_be_traced, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_who_has_a_master_gets_its_other_end_and_nothing_else, setup, teardown),
 #ifdef __x86_64__
 		cmocka_unit_test(test_a_call_of_another_architecture_ends_the_whole_process),
 #endif
