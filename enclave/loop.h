@@ -18,7 +18,7 @@
  * @ret_dev: the device's number
  *
  * Returns a descriptor of the device: it is there until the last one is closed; or
- *   -ENOENT  no /dev/loop-control ("tazlaunch init" makes it) or no loop driver
+ *   -ENOENT  no /dev/loop-control ("tazlaunch first-process" makes it) or no loop driver
  *   -errno   from the ioctls
  */
 int loop_attach(int image, int nodes, const char *label, dev_t *ret_dev);

@@ -11,6 +11,7 @@ extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_down;
 extern const struct cmd cmd_enter;
 extern const struct cmd cmd_exec;
+extern const struct cmd cmd_first;
 extern const struct cmd cmd_gc;
 extern const struct cmd cmd_history;
 extern const struct cmd cmd_init;

@@ -1,183 +1,131 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
-#include "enclave/base/size.h"
-#include "launcher/agent.h"
 #include "launcher/cmd.h"
-#include "launcher/devices.h"
+#include "launcher/launch.h"
+#include "launcher/starter.h"
 
-#define KEEPER "/usr/bin/enclave"
-
-struct init {
-	const char *instance, *vault_size, *idle, *durability, *memory, *agent, *keep, *seen;
-};
-
-static const struct option_row {
-	const char *name;
-	size_t offset;
-} rows[] = {
-	{ "--instance", offsetof(struct init, instance) },
-	{ "--vault-size", offsetof(struct init, vault_size) },
-	{ "--idle", offsetof(struct init, idle) },
-	{ "--durability", offsetof(struct init, durability) },
-	{ "--memory", offsetof(struct init, memory) },
-	{ "--agent", offsetof(struct init, agent) },
-	{ "--keep", offsetof(struct init, keep) },
-	{ "--seen", offsetof(struct init, seen) },
-};
-
-#define N_ROWS (sizeof(rows) / sizeof(*rows))
-
-static const char **value_of(struct init *in, const struct option_row *row)
+static void report(const struct starter_file *file, int lines)
 {
-	return (const char **)(void *)((char *)in + row->offset);
+	if (!lines)
+		printf("%-13s is there already, and is as it was\n", file->name);
+	else
+		printf("%-13s %d lines written\n", file->name, lines);
 }
 
-/* All of them, each with a value: our own launcher wrote the line. */
-static int parse(int argc, char *argv[], struct init *in)
+static void report_json(struct json_object *all, const struct starter_file *file, int lines)
 {
-	for (int i = 1; i + 1 < argc; i += 2) {
-		size_t k = 0;
+	struct json_object *o = json_object_new_object();
 
-		while (k < N_ROWS && strcmp(argv[i], rows[k].name))
-			k++;
-		if (k == N_ROWS)
-			return -EINVAL;
-		*value_of(in, &rows[k]) = argv[i + 1];
+	json_object_object_add(o, "file", json_object_new_string(file->name));
+	json_object_object_add(o, "lines", json_object_new_int(lines));
+	json_object_array_add(all, o);
+}
+
+static const char *mend(int r)
+{
+	switch (r) {
+	case -ELOOP:
+		return "it is a link; add the lines to the file it leads to";
+	case -EMLINK:
+		return "it has a second name (a hard link); put a copy in its place";
+	case -EINVAL:
+		return "it is no text file; move it away";
+	case -E2BIG:
+		return "it is longer than 64 KiB; move it away, then add yours to the new one";
+	case -EAGAIN:
+		return "another program has locked it; try once more";
 	}
-	for (size_t k = 0; k < N_ROWS; k++)
-		if (argc % 2 == 0 || !*value_of(in, &rows[k]))
-			return -EINVAL;
-	return 0;
+	return NULL;
 }
 
-/* 0755 root, and nothing of it from the image: who could write here could answer for the keeper. */
-static int make_run_dir(const char *path)
+/* One that can't be written does not keep the others from it. */
+static int write_all(int dir, struct json_object *all)
 {
-	struct stat st;
+	int code = CMD_DONE;
 
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	if (lstat(path, &st) < 0)
-		return -errno;
-	if (!S_ISDIR(st.st_mode) || st.st_uid != 0)
-		return -EACCES;
-	return chmod(path, 0755) < 0 ? -errno : 0;
-}
+	for (size_t i = 0; i < starter_n_files; i++) {
+		const struct starter_file *file = &starter_files[i];
+		int r = starter_write(dir, file);
 
-_Noreturn static void agent_main(int sock)
-{
-	int r;
-
-	setsid(); /* in no session of anybody, and no signal of the terminal's */
-	r = sock >= 0 ? agent_serve_unix(sock) : agent_serve_virtio();
-	log_err(r, "the agent has ended");
-	_exit(1);
-}
-
-/* A socket is made before the fork, so that its failure is ours. */
-static int start_agent(const char *where)
-{
-	autoclose int sock = -EBADF;
-	pid_t pid;
-
-	if (!strncmp(where, "unix:", 5)) {
-		sock = agent_listen_unix(where + 5);
-		if (sock < 0)
-			return log_err(sock, "listen at %s", where + 5);
-	} else if (strcmp(where, "virtio")) {
-		return log_err(-EINVAL, "--agent %s", where);
+		if (r < 0) {
+			code = CMD_FAILED;
+			if (mend(r))
+				log_error("%s: %s", file->name, mend(r));
+			else
+				log_err(r, "write %s", file->name);
+		} else if (all) {
+			report_json(all, file, r);
+		} else {
+			report(file, r);
+		}
 	}
-	pid = fork();
-	if (pid < 0)
-		return log_err(-errno, "fork");
-	if (!pid)
-		agent_main(take_fd(&sock));
-	return 0;
+	return code;
 }
 
-static int exec_keeper(const struct init *in)
+/* Returns the directory's path, or NULL after saying what is wrong with the line. */
+static const char *parse(struct opts *o, int argc, char *argv[])
 {
-	char idle[32];
-	const char *argv[] = {
-		KEEPER,		"serve",
-		"--instance",	in->instance,
-		"--owner",	"taz",
-		"--door",	"/home/taz/secrets",
-		"--vault",	"/var/lib/taz/vault.luks",
-		"--size",	in->vault_size,
-		"--idle",	idle,
-		"--keep",	in->keep,
-		"--seen",	in->seen,
-		"--durability", in->durability,
-		"--memory",	in->memory,
-		NULL,
-	};
-	static char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL };
+	char why[160];
+	int n = opts_take(o, argc - 1, argv + 1, why, sizeof(why));
+	const char *refused = n < 0 ? NULL : opts_refused(o, OPT_JSON);
+	const char *path = n < 0 || n == argc - 1 ? "." : argv[n + 1];
 
-	snprintf(idle, sizeof(idle), "%ss", in->idle);
-	execve(KEEPER, (char *const *)argv, envp);
-	return log_err(-errno, "run %s", KEEPER);
-}
-
-static int check_numbers(const struct init *in)
-{
-	long long n;
-
-	if (num_parse(in->vault_size, 1, INT64_MAX, &n) < 0)
-		return log_err(-EINVAL, "--vault-size %s", in->vault_size);
-	if (num_parse(in->idle, 0, 366LL * 24 * 3600, &n) < 0)
-		return log_err(-EINVAL, "--idle %s", in->idle);
-	return 0;
-}
-
-static int init(const struct init *in)
-{
-	char missing[160] = "";
-	int r = check_numbers(in);
-
-	if (r < 0)
-		return r;
-	r = devices_make_all("/dev", missing, sizeof(missing));
-	if (r == -ENODEV) {
-		log_error("%s", missing);
-		return r;
-	}
-	if (r < 0)
-		return log_err(r, "make the device nodes");
-	r = make_run_dir("/run/taz");
-	if (r < 0)
-		return log_err(r, "make /run/taz");
-	r = start_agent(in->agent);
-	return r < 0 ? r : exec_keeper(in);
+	if (n < 0)
+		log_error("%s", why);
+	else if (refused)
+		log_error("%s has no meaning here", refused);
+	else if (*path == '-' && strcmp(argv[n], "--"))
+		log_error("no option %s", path);
+	else if (n < argc - 2)
+		log_error("one word too many: %s", argv[n + 2]);
+	else
+		return path;
+	return NULL;
 }
 
 static int run(int argc, char *argv[])
 {
-	struct init in = { 0 };
+	struct opts o = *launch_globals();
+	const char *path = parse(&o, argc, argv);
+	autoclose int dir = -EBADF;
+	struct json_object *all;
+	int code;
 
-	if (parse(argc, argv, &in) < 0)
+	if (!path)
 		return cmd_usage(&cmd_init);
-	init(&in); /* comes back only when it failed */
-	return CMD_FAILED;
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		log_err(-errno, "open the directory %s", path);
+		return CMD_FAILED;
+	}
+	all = o.json ? json_object_new_array() : NULL;
+	code = write_all(dir, all);
+	if (all)
+		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
+	json_object_put(all);
+	return code;
 }
 
 const struct cmd cmd_init = {
 	.name = "init",
-	.args = "--instance ID --vault-size BYTES --idle SEC --durability HOW --memory MODE --keep N --seen GENERATION[:VAULT]\n"
-		"         --agent unix:PATH|virtio",
-	.help = "the workshop's first process: device nodes, agent, then the keeper",
+	.args = "[--json] [DIRECTORY]",
+	.help = "begin a workspace: taz.conf, secrets.conf, and lines of .gitignore",
 	.details =
-		"Example:  tazlaunch init --instance default-1a2b3c4d --vault-size 268435456 \\\n"
-		"            --idle 900 --durability fsync --memory cached --keep 3 --seen 0 --agent unix:/run/taz-host/agent.sock\n"
+		"  --json               one array on one line: file, lines (0: it was there already)\n"
 		"\n"
-		"Exit codes: 1 the nodes, the agent or the keeper could not be started; 2 usage.\n",
-	.internal = true,
+		"In DIRECTORY, or here. taz.conf and secrets.conf have examples, and every line of them\n"
+		"is a comment. .gitignore gets the lines that it lacks. What is there is never replaced.\n"
+		"Needs no root; with sudo the files are the directory's owner's.\n"
+		"\n"
+		"Example:  cd ~/project && tazlaunch init\n"
+		"\n"
+		"Exit codes: 0 all are there; 1 one could not be written; 2 usage.\n",
 	.run = run,
 };

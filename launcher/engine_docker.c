@@ -295,7 +295,7 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	add(l, "--mount", l->vault, "--mount", l->run, "--mount", l->workspace, NULL);
 	if (!has_bridge())
 		add(l, "--network", "none", NULL);
-	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "init", NULL);
+	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
 	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
 	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
 	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,

@@ -3,8 +3,8 @@
  *
  * The engine's part of the work of a container runtime, and nothing more: load the modules, mount
  * the image read-only below a layer of memory, bring in the two shared folders, and start
- * "tazlaunch init" as process 1 of a pid and a mount namespace of its own. From there on everything
- * is the same as in a container: /dev has only what a container gets, the nodes of loop,
+ * "tazlaunch first-process" as process 1 of a pid and a mount namespace of its own. From there on
+ * everything is the same as in a container: /dev has only what a container gets, the nodes of loop,
  * device-mapper and fuse are made by tazlaunch. When it ends, the machine is switched off.
  *
  * A static program in the initramfs, so it uses none of our libraries, and what goes wrong is one
@@ -296,7 +296,7 @@ _Noreturn static void become_workshop(void)
 	static char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 				     "LANG=C.UTF-8", NULL };
 	char *const argv[] = { "tazlaunch",
-			       "init",
+			       "first-process",
 			       "--instance",
 			       (char *)param("taz.name"),
 			       "--vault-size",
