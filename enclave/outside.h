@@ -31,8 +31,8 @@ int outside_may_leave(void);
  * outside_enter - leave the session, for good, and close every descriptor above 2
  *
  * @own_tty: path of the terminal that it may open, or NULL
- * @peers: a socket to the process that calls outside_peers_answer(): gets a message with the
- *listener, or is just closed when there is none; taken. -EBADF: no terminals can be made
+ * @peers: a socket to the process that calls outside_peers_answer(), or -EBADF: no terminals can
+ *	   be made. It gets a message with the listener, or is just closed; taken
  *
  * Until the next exec, which ends it, this process can't be traced or asked for a descriptor by
  * those who are outside already: it is not dumpable, and it gives the mark away last.

@@ -176,11 +176,10 @@ int launch_running(struct launch *l)
 
 int launch_build(struct launch *l)
 {
-	int r = launch_engine(l);
-
 	const struct layers_choice choice = { .layer = l->o.layer,
 					      .without = l->o.without,
 					      .again = l->build_only };
+	int r = launch_engine(l);
 
 	return r < 0 ? r : layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
 }

@@ -85,7 +85,7 @@ void layers_names(const char *source, char *buf, size_t size);
  * layers_tag - the tag that the sources have now
  * @source: root of the checkout
  * @stage_dir: NULL, or an empty folder that gets the context
- * @manifest: NULL, or gets one line for all that counts: a hash or the like, a blank, a name
+ * @manifest: NULL, or gets one line for all that counts: a hash or the like, a tab, a name
  *
  * Folders called "vendor" hold what has its hash elsewhere: they don't count.
  * Returns 0, -EFBIG for a file over 64 MiB, -ELOOP for folders too deep, or -errno.

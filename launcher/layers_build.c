@@ -1,6 +1,5 @@
 /* Layers, from Debian up: which there are, and building those that are missing. */
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
-#include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
 #include "launcher/layers_chain.h"
@@ -110,18 +108,19 @@ int debian_find(const struct engine *engine, char tag[LAYER_TAG_MAX])
 static int fetch(const struct layer *layer, const char *context)
 {
 	char script[PATH_MAX], dir[PATH_MAX], out[PATH_MAX + 16], missing[512];
-	char without[sizeof(layer->without)], *argv[32] = { script, dir, out }, *save = NULL;
-	int r, n = 3;
+	char *argv[] = { script, dir, out, (char *)layer->without, NULL };
+	int r;
 
 	snprintf(script, sizeof(script), "%s/images/fetch", layers_source());
 	snprintf(dir, sizeof(dir), "%s/%s", layers_source(), layer->dir);
 	snprintf(out, sizeof(out), "%s/programs", context);
 	if (mkdir(out, 0755) < 0)
 		return log_err(-errno, "make %s", out);
-	strcpy(without, layer->without);
-	for (char *w = strtok_r(without, " ", &save); w && n < 31; w = strtok_r(NULL, " ", &save)) {
-		log_info("left out of layer %s: %s", layer->name, w);
-		argv[n++] = w;
+	for (const char *w = layer->without; *w;) {
+		size_t n = strcspn(w, " ");
+
+		log_info("left out of layer %s: %.*s", layer->name, (int)n, w);
+		w += n + (w[n] == ' ');
 	}
 	r = run_output(script, argv, environ, missing, sizeof(missing));
 	if (r == 0)

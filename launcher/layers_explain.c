@@ -82,21 +82,11 @@ static int lines_split(struct lines *l)
 	return 0;
 }
 
-/* A parent's tag and a hash have no blank in them; names that are left out do: the name begins
- * behind the last blank of the first part, so those are looked at as a whole. */
 static const char *name_of(const char *line)
 {
-	static const char *const phrases[] = { " its parent", " what is left out",
-					       " the Dockerfile" };
-	const char *blank = strchr(line, ' ');
+	const char *tab = strchr(line, '\t');
 
-	for (size_t i = 0; i < sizeof(phrases) / sizeof(*phrases); i++) {
-		size_t n = strlen(line), m = strlen(phrases[i]);
-
-		if (n > m && !strcmp(line + n - m, phrases[i]))
-			return line + n - m + 1;
-	}
-	return blank ? blank + 1 : line;
+	return tab ? tab + 1 : line;
 }
 
 static const char *find(const struct lines *l, const char *name)

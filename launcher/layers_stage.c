@@ -240,7 +240,7 @@ static void note(FILE *manifest, const char *name, const struct content *c)
 	hash_field(&h, &c->kind, sizeof(c->kind));
 	hash_field(&h, c->data, c->size);
 	hash_hex(&h, 16, hex);
-	fprintf(manifest, "%.32s %s\n", hex, name);
+	fprintf(manifest, "%.32s\t%s\n", hex, name);
 }
 
 static int take_item(struct layer_hash *h, const struct item *it, int stage, FILE *manifest)
@@ -281,7 +281,7 @@ int layers_tag(const struct layer *layer, const char *source, const char *parent
 	layer_hash_begin(&h, layer->name, parent_tag);
 	layer_hash_dockerfile(&h, docker.data, docker.size);
 	if (manifest)
-		fprintf(manifest, "%s its parent\n%s what is left out\n", parent_tag,
+		fprintf(manifest, "%s\tits parent\n%s\twhat is left out\n", parent_tag,
 			*layer->without ? layer->without : "-");
 	note(manifest, "the Dockerfile", &docker);
 	free(docker.data);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,48 +82,6 @@ static int set_key_file(struct opts *o, const char *v)
 	return *v ? 0 : -EINVAL;
 }
 
-static int set_fido2(struct opts *o, const char *v)
-{
-	o->fido2 = true;
-	return 0;
-}
-
-static int set_create(struct opts *o, const char *v)
-{
-	o->create = true;
-	return 0;
-}
-
-static int set_json(struct opts *o, const char *v)
-{
-	o->json = true;
-	return 0;
-}
-
-static int set_accept_rollback(struct opts *o, const char *v)
-{
-	o->accept_rollback = true;
-	return 0;
-}
-
-static int set_yes(struct opts *o, const char *v)
-{
-	o->yes = true;
-	return 0;
-}
-
-static int set_dry_run(struct opts *o, const char *v)
-{
-	o->dry_run = true;
-	return 0;
-}
-
-static int set_explain(struct opts *o, const char *v)
-{
-	o->explain = true;
-	return 0;
-}
-
 static int set_layer(struct opts *o, const char *v)
 {
 	o->layer = v;
@@ -148,8 +107,9 @@ static int set_keep(struct opts *o, const char *v)
 static const struct opt {
 	const char *name;
 	enum opt_bit bit;
-	int (*set)(struct opts *o, const char *value);
-	const char *wants; /* what its value must be; NULL for none */
+	int (*set)(struct opts *o, const char *value); /* NULL: it takes none, and sets a flag */
+	const char *wants;			       /* what its value must be */
+	size_t flag;				       /* of struct opts: a bool */
 } table[] = {
 	{ "--name", OPT_NAME, set_name, "a name of a-z, 0-9 and -, at most 32" },
 	{ "--engine", OPT_ENGINE, set_engine, "docker or vm" },
@@ -160,16 +120,17 @@ static const struct opt {
 	{ "--view-memory", OPT_VIEW_MEMORY, set_view_memory, "cached or strict" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },
-	{ "--fido2", OPT_FIDO2, set_fido2, NULL },
-	{ "--create", OPT_CREATE, set_create, NULL },
-	{ "--json", OPT_JSON, set_json, NULL },
-	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK, set_accept_rollback, NULL },
+	{ "--fido2", OPT_FIDO2, .flag = offsetof(struct opts, fido2) },
+	{ "--create", OPT_CREATE, .flag = offsetof(struct opts, create) },
+	{ "--json", OPT_JSON, .flag = offsetof(struct opts, json) },
+	{ "--accept-rollback", OPT_ACCEPT_ROLLBACK,
+	  .flag = offsetof(struct opts, accept_rollback) },
 	{ "--keep", OPT_KEEP, set_keep, "a number from 0 to 50" },
 	{ "--layer", OPT_LAYER, set_layer, "a folder of images/, such as base, k8s or gemini" },
 	{ "--without", OPT_WITHOUT, set_without, "names with commas between, or all" },
-	{ "--dry-run", OPT_DRY_RUN, set_dry_run, NULL },
-	{ "--explain", OPT_EXPLAIN, set_explain, NULL },
-	{ "--yes", OPT_YES, set_yes, NULL },
+	{ "--dry-run", OPT_DRY_RUN, .flag = offsetof(struct opts, dry_run) },
+	{ "--explain", OPT_EXPLAIN, .flag = offsetof(struct opts, explain) },
+	{ "--yes", OPT_YES, .flag = offsetof(struct opts, yes) },
 };
 
 #define TABLE_END (table + sizeof(table) / sizeof(*table))
@@ -224,37 +185,24 @@ const char *opts_wants(const char *name)
 	return t && t->wants ? t->wants : "nothing";
 }
 
-bool opts_idles_longer(const struct opts *o, const struct opts *than)
-{
-	return !o->idle_sec || o->idle_sec > than->idle_sec; /* 0: never */
-}
-
-bool opts_keeps_fewer(const struct opts *o, const struct opts *than)
-{
-	return o->keep < than->keep;
-}
-
-bool opts_caches_more(const struct opts *o, const struct opts *than)
-{
-	return strcmp(o->view_memory, "strict") != 0;
-}
-
 /* Returns how many words it took. */
 static int take_one(struct opts *o, const struct opt *t, const char *value, const char *next,
 		    char *why, unsigned long size)
 {
 	int words = 1;
 
-	if (t->wants && !value) {
+	if (t->set && !value) {
 		value = next;
 		words = 2;
 	}
-	if (t->wants ? !value : !!value) {
-		snprintf(why, size, t->wants ? "%s wants %s" : "%s takes no value", t->name,
+	if (t->set ? !value : !!value) {
+		snprintf(why, size, t->set ? "%s wants %s" : "%s takes no value", t->name,
 			 t->wants);
 		return -EINVAL;
 	}
-	if (t->set(o, value) < 0) {
+	if (!t->set) {
+		*(bool *)((char *)o + t->flag) = true;
+	} else if (t->set(o, value) < 0) {
 		snprintf(why, size, "%s wants %s, not '%s'", t->name, t->wants, value);
 		return -EINVAL;
 	}

@@ -72,11 +72,6 @@ bool opts_is_name(const char *name);
 /* opts_wants - what the value of an option (without its dashes) must be, in words */
 const char *opts_wants(const char *name);
 
-/* Does @o protect less than @than does? */
-bool opts_idles_longer(const struct opts *o, const struct opts *than);
-bool opts_keeps_fewer(const struct opts *o, const struct opts *than);
-bool opts_caches_more(const struct opts *o, const struct opts *than);
-
 /* opts_refused - an option that was given but is not in @allowed, or NULL */
 const char *opts_refused(const struct opts *o, unsigned allowed);
 

@@ -12,20 +12,35 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 
+static bool idles_longer(const struct opts *o, const struct opts *than)
+{
+	return !o->idle_sec || o->idle_sec > than->idle_sec; /* 0: never */
+}
+
+static bool keeps_fewer(const struct opts *o, const struct opts *than)
+{
+	return o->keep < than->keep;
+}
+
+static bool is_not_strict(const struct opts *o, const struct opts *than)
+{
+	return strcmp(o->view_memory, "strict") != 0;
+}
+
 /* What a workspace may say, and of that only what protects no less than the default does. */
 static const struct key {
 	const char *name;
 	enum opt_bit bit;
-	bool (*weaker)(const struct opts *than, const struct opts *o);
+	bool (*weaker)(const struct opts *o, const struct opts *than); /* NULL: it can't be */
 	const char *limit;
 } keys[] = {
 	{ "layer", OPT_LAYER, NULL, NULL },
 	{ "without", OPT_WITHOUT, NULL, NULL },
 	{ "memory", OPT_MEMORY, NULL, NULL },
 	{ "vault-size", OPT_VAULT_SIZE, NULL, NULL },
-	{ "idle", OPT_IDLE, opts_idles_longer, "not longer than the default, 15m" },
-	{ "keep", OPT_KEEP, opts_keeps_fewer, "not less than the default, 3" },
-	{ "view-memory", OPT_VIEW_MEMORY, opts_caches_more, "strict" },
+	{ "idle", OPT_IDLE, idles_longer, "not longer than the default, 15m" },
+	{ "keep", OPT_KEEP, keeps_fewer, "not less than the default, 3" },
+	{ "view-memory", OPT_VIEW_MEMORY, is_not_strict, "strict" },
 };
 
 #define KEYS_END (keys + sizeof(keys) / sizeof(*keys))

@@ -9,8 +9,7 @@
 
 static const struct cmd_program *program;
 
-/* By what it is called below its parent. */
-static const char *own_name(const struct cmd *cmd)
+const char *cmd_own_name(const struct cmd *cmd)
 {
 	const char *space = strrchr(cmd->name, ' ');
 
@@ -22,7 +21,7 @@ static void print_list(FILE *to, const struct cmd *const *cmds)
 	fprintf(to, "Commands:\n");
 	for (; *cmds; cmds++)
 		if (!(*cmds)->internal)
-			fprintf(to, "  %-10s %s\n", own_name(*cmds), (*cmds)->help);
+			fprintf(to, "  %-10s %s\n", cmd_own_name(*cmds), (*cmds)->help);
 }
 
 static void print_program(FILE *to)
@@ -52,7 +51,7 @@ static void print_cmd(FILE *to, const struct cmd *cmd)
 static const struct cmd *find(const struct cmd *const *cmds, const char *name)
 {
 	for (; *cmds; cmds++)
-		if (!strcmp(own_name(*cmds), name))
+		if (!strcmp(cmd_own_name(*cmds), name))
 			return *cmds;
 	return NULL;
 }

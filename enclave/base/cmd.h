@@ -35,6 +35,9 @@ struct cmd_program {
  */
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[]);
 
+/* cmd_own_name - by what it is called below its parent: "check" of "policy check"; borrowed */
+const char *cmd_own_name(const struct cmd *cmd);
+
 /* cmd_usage - print "how to call it" for a command to stderr. Returns CMD_USAGE. */
 int cmd_usage(const struct cmd *cmd);
 

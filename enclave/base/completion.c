@@ -6,13 +6,6 @@
 
 /* --- the words ------------------------------------------------------------------------------- */
 
-static const char *own_name(const struct cmd *cmd)
-{
-	const char *space = strrchr(cmd->name, ' ');
-
-	return space ? space + 1 : cmd->name;
-}
-
 struct words {
 	char text[1024]; /* with blanks between */
 	size_t used;
@@ -72,7 +65,7 @@ static struct words words_of(const struct cmd_program *p, const struct cmd *cons
 
 	for (; cmds && *cmds; cmds++)
 		if (!(*cmds)->internal)
-			add(&w, own_name(*cmds), strlen(own_name(*cmds)));
+			add(&w, cmd_own_name(*cmds), strlen(cmd_own_name(*cmds)));
 	if (cmd)
 		add_options(&w, cmd->args, cmd->args + strlen(cmd->args));
 	add_listed(&w, cmd ? cmd->details : p->trailer);
@@ -91,10 +84,10 @@ static void each(const struct cmd_program *p,
 	for (const struct cmd *const *c = p->cmds; *c; c++) {
 		if ((*c)->internal)
 			continue;
-		snprintf(path, sizeof(path), "/%s", own_name(*c));
+		snprintf(path, sizeof(path), "/%s", cmd_own_name(*c));
 		fn(p, path, (*c)->subs, *c);
 		for (const struct cmd *const *s = (*c)->subs; s && *s; s++) {
-			snprintf(path, sizeof(path), "/%s/%s", own_name(*c), own_name(*s));
+			snprintf(path, sizeof(path), "/%s/%s", cmd_own_name(*c), cmd_own_name(*s));
 			fn(p, path, NULL, *s);
 		}
 	}
@@ -183,7 +176,7 @@ static void print_condition(const struct cmd_program *p, const char *path,
 	if (*path && cmds) {
 		printf("; and not __fish_seen_subcommand_from");
 		for (; *cmds; cmds++)
-			printf(" %s", own_name(*cmds));
+			printf(" %s", cmd_own_name(*cmds));
 	}
 	printf("'");
 }
@@ -198,7 +191,7 @@ static void print_fish_one(const struct cmd_program *p, const char *path,
 		if ((*c)->internal)
 			continue;
 		print_condition(p, path, cmds);
-		printf(" -f -a %s -d ", own_name(*c));
+		printf(" -f -a %s -d ", cmd_own_name(*c));
 		print_quoted((*c)->help);
 		putchar('\n');
 	}
