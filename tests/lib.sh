@@ -166,10 +166,11 @@ background_ends()
 	return "$status"
 }
 
-# run_tests PREFIX [PATTERN] - every test_* function of the calling file, in its order
+# run_tests PREFIX [PATTERN] - the test_* functions of the calling file that have PATTERN in their name,
+# in its order; fails when one of them did, and when there is none
 run_tests()
 {
-	local prefix=$1 pattern=${2:-} name line names
+	local prefix=$1 pattern=${2:-} name line names ran=0
 
 	# extdebug makes declare -F tell the line of each.
 	mapfile -t names < <(shopt -s extdebug; declare -F | awk '$3 ~ /^test_/ { print $3 }' |
@@ -178,6 +179,8 @@ run_tests()
 		[[ $name == *"$pattern"* ]] || continue
 		line=${name#test_}
 		check "$prefix: ${line//_/ }" "$name"
+		ran=1
 	done
-	[ "$failures" -eq 0 ]
+	[ "$ran" = 1 ] || echo "no test of $0 has $pattern in its name" >&2
+	[ "$ran" = 1 ] && [ "$failures" -eq 0 ]
 }
