@@ -76,10 +76,10 @@ int layer_read(const char *source, const char *name, struct layer *ret);
 int layer_leave_out(struct layer *layer, const char *source, const char *names);
 
 /*
- * layers_names - the names of all layers that can be chosen, for a message
- * "base gemini k8s"; as many as fit.
+ * layers_names - the names of all layers that can be chosen: "base gemini k8s"
+ * Returns 0, or -E2BIG: those that fit.
  */
-void layers_names(const char *source, char *buf, size_t size);
+int layers_names(const char *source, char *buf, size_t size);
 
 /*
  * layers_tag - the tag that the sources have now
@@ -123,7 +123,7 @@ int layers_explain(const struct engine *engine, const struct layers_choice *choi
  * layers_current - the tags that all layers have now, Debian's among them
  * @without: as in the choice
  * @ret, @max: room; some tags may come more than once
- * Returns how many, -E2BIG, or -errno after saying why.
+ * Returns how many, or -errno after saying why: -E2BIG they do not fit.
  */
 int layers_current(const struct engine *engine, const char *without, char (*ret)[LAYER_TAG_MAX],
 		   size_t max);

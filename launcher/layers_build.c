@@ -195,7 +195,7 @@ int layers_build(const struct engine *engine, const struct layers_choice *choice
 	if (there < 0)
 		return there;
 	do {
-		r = chain_tags(&c, choice);
+		r = chain_tags(&c, choice, NULL);
 		if (r == 0)
 			r = chain_build(&c, engine, &there);
 	} while (r == 1);

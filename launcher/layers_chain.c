@@ -130,12 +130,24 @@ int chain_init(struct chain *c, const char *name)
 	return r < 0 ? log_err(r, "read images/dotfiles below %s", layers_source()) : 0;
 }
 
-int chain_tags(struct chain *c, const struct layers_choice *choice)
+/* How many layers, from Debian's child on, are the same: their tags are, too. */
+static int count_shared(const struct chain *a, const struct chain *b)
+{
+	int n = 0;
+
+	while (n < a->n && n < b->n && !strcmp(a->layers[n].name, b->layers[n].name))
+		n++;
+	return n;
+}
+
+int chain_tags(struct chain *c, const struct layers_choice *choice, const struct chain *known)
 {
 	char lost[512], names[1024];
-	int r = without_read(lost, sizeof(lost));
+	int r = without_read(lost, sizeof(lost)), shared = known ? count_shared(c, known) : 0;
 
-	for (int i = 0; r == 0 && i < c->n; i++) {
+	for (int i = 0; i < shared; i++)
+		strcpy(c->tags[i + 1], known->tags[i + 1]);
+	for (int i = shared; r == 0 && i < c->n; i++) {
 		struct layer *l = &c->layers[i];
 
 		if (snprintf(names, sizeof(names), "%s,%s", choice->without, lost) >=
@@ -162,26 +174,40 @@ int chain_find(const struct chain *c, const struct engine *engine)
 	return 0;
 }
 
+static int take_tags(const struct chain *c, char (*ret)[LAYER_TAG_MAX], size_t n, size_t max)
+{
+	for (int i = 0; i <= c->n; i++) {
+		if (n == max)
+			return log_err(-E2BIG, "list the layers: there are too many");
+		strcpy(ret[n++], c->tags[i]);
+	}
+	return (int)n;
+}
+
 int layers_current(const struct engine *engine, const char *without, char (*ret)[LAYER_TAG_MAX],
 		   size_t max)
 {
 	struct layers_choice choice = { .without = without };
 	char names[512], *save = NULL;
-	struct chain c = { 0 };
-	size_t n = 0;
-	int r = debian_find(engine, c.tags[0]);
+	/* Each layer is hashed once: a chain shares most with the one before. */
+	struct chain chains[2] = { 0 }, *c = &chains[0], *known = NULL;
+	int n = 0, r = debian_find(engine, c->tags[0]);
 
-	layers_names(layers_source(), names, sizeof(names));
-	for (char *name = strtok_r(names, " ", &save); name && r >= 0;
-	     name = strtok_r(NULL, " ", &save)) {
-		r = chain_init(&c, name);
+	if (r < 0)
+		return r;
+	if (layers_names(layers_source(), names, sizeof(names)) < 0)
+		return log_err(-E2BIG, "list the layers below %s/images", layers_source());
+	for (char *name = strtok_r(names, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+		r = chain_init(c, name);
 		if (r == 0)
-			r = chain_tags(&c, &choice);
-		for (int i = 0; r == 0 && i <= c.n; i++) {
-			if (n == max)
-				return -E2BIG;
-			strcpy(ret[n++], c.tags[i]);
-		}
+			r = chain_tags(c, &choice, known);
+		if (r == 0)
+			r = n = take_tags(c, ret, (size_t)n, max);
+		if (r < 0)
+			return r;
+		known = c;
+		c = &chains[c == &chains[0]];
+		strcpy(c->tags[0], known->tags[0]);
 	}
-	return r < 0 ? r : (int)n;
+	return n;
 }

@@ -21,9 +21,13 @@ struct chain {
  */
 int chain_init(struct chain *c, const char *name);
 
-/* chain_tags - @c->tags[0] is given; the others are found. Returns 0, or -errno after saying why.
+/*
+ * chain_tags - @c->tags[0] is given; the others are found
+ * @known: NULL, or a chain on the same Debian, of the same choice, that has its tags: what both
+ *	   begin with is not hashed again
+ * Returns 0, or -errno after saying why.
  */
-int chain_tags(struct chain *c, const struct layers_choice *choice);
+int chain_tags(struct chain *c, const struct layers_choice *choice, const struct chain *known);
 
 /*
  * debian_find - which image of Debian the layers stand on

@@ -209,7 +209,7 @@ int layers_explain(const struct engine *engine, const struct layers_choice *choi
 	if (r == 0)
 		r = debian_find(engine, c.tags[0]);
 	if (r >= 0)
-		r = chain_tags(&c, choice);
+		r = chain_tags(&c, choice, NULL);
 	for (int i = 0; r == 0 && i < c.n; i++)
 		r = explain(engine, &c, i, json);
 	return r;

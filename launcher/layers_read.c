@@ -160,12 +160,12 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-void layers_names(const char *source, char *buf, size_t size)
+int layers_names(const char *source, char *buf, size_t size)
 {
 	char path[PATH_MAX];
 	struct dirent **found = NULL;
 	size_t used = 0;
-	int n;
+	int n, r = 0;
 
 	*buf = '\0';
 	snprintf(path, sizeof(path), "%s/images", source);
@@ -175,10 +175,14 @@ void layers_names(const char *source, char *buf, size_t size)
 		struct layer l;
 
 		/* What has no parent is put on top of each. */
-		if (layer_read(source, name, &l) == 0 && (*l.parent || !strcmp(name, "base")) &&
-		    used + strlen(name) + 2 < size)
-			used += (size_t)sprintf(buf + used, "%s%s", used ? " " : "", name);
+		if (layer_read(source, name, &l) == 0 && (*l.parent || !strcmp(name, "base"))) {
+			if (used + strlen(name) + 2 < size)
+				used += (size_t)sprintf(buf + used, "%s%s", used ? " " : "", name);
+			else
+				r = -E2BIG;
+		}
 		free(found[i]);
 	}
 	free(found);
+	return r;
 }
