@@ -11,20 +11,15 @@ enum { ALLOWED = OPT_COMMON | OPT_LAYER | OPT_WITHOUT | OPT_EXPLAIN | OPT_JSON }
 /* The options may stand on both sides of the layer. */
 static bool take_layer(struct launch *l)
 {
-	char why[160] = "";
-	int n;
-
 	if (!l->n_args)
 		return true;
 	if (!workshop_name_ok(l->args[0])) {
 		log_error("'%s' is no layer's name", l->args[0]);
+		cmd_usage(&cmd_build);
 		return false;
 	}
 	l->o.layer = l->args[0];
-	n = opts_take(&l->o, l->n_args - 1, l->args + 1, why, sizeof(why));
-	if (*why)
-		log_error("%s", why);
-	return n == l->n_args - 1 && !opts_refused(&l->o, ALLOWED);
+	return launch_line(&l->o, &cmd_build, ALLOWED, 0, l->n_args, l->args) >= 0;
 }
 
 static int explain(struct launch *l)
@@ -50,7 +45,7 @@ static int run(int argc, char *argv[])
 	if (r)
 		return r;
 	if (!take_layer(&l))
-		return cmd_usage(&cmd_build);
+		return CMD_USAGE;
 	l.build_only = true;
 	if (l.o.json && !l.o.explain) {
 		log_error("--json goes with --explain");

@@ -41,7 +41,7 @@ static void ask_engine(const struct engine *e, char *why, size_t size)
 
 static void look_at_workshop(struct doctor_facts *f, const char *name)
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX - 64];
 	const struct engine *e;
 	struct record rec;
 	struct seen seen;
@@ -51,7 +51,7 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	if (workshop_state_dir(name, dir, sizeof(dir)) < 0)
 		return;
 	f->state_free = free_bytes(dir);
-	snprintf(f->vault, sizeof(f->vault), "%.100s/vault/vault.luks", dir);
+	snprintf(f->vault, sizeof(f->vault), "%s/vault/vault.luks", dir);
 	f->seen = seen_load(dir, &seen) == 0 && seen.generation;
 	f->vault_there = lstat(f->vault, &st) == 0;
 	f->vault_private =
@@ -120,15 +120,10 @@ static int run(int argc, char *argv[])
 	static const int codes[DOCTOR_LEVELS] = { CMD_DONE, DOCTOR_EXIT_WARNS, CMD_FAILED };
 	enum doctor_level worst = DOCTOR_GOOD;
 	struct opts o = *launch_globals();
-	char why[160] = "";
 	size_t n;
 
-	if (opts_take(&o, argc - 1, argv + 1, why, sizeof(why)) != argc - 1 ||
-	    opts_refused(&o, OPT_NAME | OPT_JSON)) {
-		if (*why)
-			log_error("%s", why);
-		return cmd_usage(&cmd_doctor);
-	}
+	if (launch_line(&o, &cmd_doctor, OPT_NAME | OPT_JSON, 0, argc, argv) < 0)
+		return CMD_USAGE;
 	gather(&facts, o.name);
 	n = doctor_look(&facts, found);
 	for (size_t i = 0; i < n; i++) {

@@ -69,37 +69,16 @@ static int write_all(int dir, struct json_object *all)
 	return code;
 }
 
-/* Returns the directory's path, or NULL after saying what is wrong with the line. */
-static const char *parse(struct opts *o, int argc, char *argv[])
-{
-	char why[160];
-	int n = opts_take(o, argc - 1, argv + 1, why, sizeof(why));
-	const char *refused = n < 0 ? NULL : opts_refused(o, OPT_JSON);
-	const char *path = n < 0 || n == argc - 1 ? "." : argv[n + 1];
-
-	if (n < 0)
-		log_error("%s", why);
-	else if (refused)
-		log_error("%s has no meaning here", refused);
-	else if (*path == '-' && strcmp(argv[n], "--"))
-		log_error("no option %s", path);
-	else if (n < argc - 2)
-		log_error("one word too many: %s", argv[n + 2]);
-	else
-		return path;
-	return NULL;
-}
-
 static int run(int argc, char *argv[])
 {
 	struct opts o = *launch_globals();
-	const char *path = parse(&o, argc, argv);
+	int at = launch_line(&o, &cmd_init, OPT_JSON, 1, argc, argv), code;
+	const char *path = at > 0 && at < argc ? argv[at] : ".";
 	autoclose int dir = -EBADF;
 	struct json_object *all;
-	int code;
 
-	if (!path)
-		return cmd_usage(&cmd_init);
+	if (at < 0)
+		return CMD_USAGE;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		log_err(-errno, "open the directory %s", path);

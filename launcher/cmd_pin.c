@@ -6,8 +6,8 @@
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
 #include "launcher/cmd.h"
+#include "launcher/launch.h"
 #include "launcher/layers.h"
-#include "launcher/workshop.h"
 
 #define WORDS_MAX 64
 
@@ -32,17 +32,23 @@ static int pin(const struct layer *layer, int n, char *words[])
 
 static int run(int argc, char *argv[])
 {
+	struct opts o = *launch_globals();
 	struct layer layer;
-	int r;
+	int r, at = launch_line(&o, &cmd_pin, 0, WORDS_MAX + 1, argc, argv);
 
-	if (argc < 2 || argv[1][0] == '-' || argc - 2 > WORDS_MAX)
+	if (at < 0)
+		return CMD_USAGE;
+	if (at == argc) {
+		log_error("which layer?");
 		return cmd_usage(&cmd_pin);
-	r = layer_read(layers_source(), argv[1], &layer);
+	}
+	r = layer_read(layers_source(), argv[at], &layer);
 	if (r < 0 || !layer.has_releases) {
-		log_error("there is no file images/%s/releases below %s", argv[1], layers_source());
+		log_error("there is no file images/%s/releases below %s", argv[at],
+			  layers_source());
 		return CMD_FAILED;
 	}
-	return pin(&layer, argc - 2, argv + 2);
+	return pin(&layer, argc - at - 1, argv + at + 1);
 }
 
 const struct cmd cmd_pin = {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,29 +34,39 @@ struct opts *launch_globals(void)
 static int usage(const struct cmd *cmd, const char *before, const char *what, const char *after)
 {
 	log_error("%s%s%s", before, what, after);
-	return cmd_usage(cmd);
+	cmd_usage(cmd);
+	return -EINVAL;
+}
+
+int launch_line(struct opts *o, const struct cmd *cmd, unsigned allowed, int max_words, int argc,
+		char *argv[])
+{
+	char why[160];
+	int n = opts_take(o, argc - 1, argv + 1, why, sizeof(why)), at = n + 1;
+	const char *refused = n < 0 ? NULL : opts_refused(o, allowed);
+
+	if (n < 0)
+		return usage(cmd, "", why, "");
+	if (refused)
+		return usage(cmd, "", refused, " has no meaning here");
+	if (at < argc && argv[at][0] == '-' && strcmp(argv[n], "--"))
+		return usage(cmd, "no option ", argv[at], "");
+	if (argc - at > max_words)
+		return usage(cmd, "one word too many: ", argv[at + max_words], "");
+	return at;
 }
 
 static int parse(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
 		 int argc, char *argv[])
 {
-	char why[160];
-	const char *refused;
-	int n;
+	int at;
 
 	l->o = *launch_globals();
-	n = opts_take(&l->o, argc - 1, argv + 1, why, sizeof(why));
-	if (n < 0)
-		return usage(cmd, "", why, "");
-	refused = opts_refused(&l->o, allowed);
-	if (refused)
-		return usage(cmd, "", refused, " has no meaning here");
-	l->args = argv + 1 + n;
-	l->n_args = argc - 1 - n;
-	if (l->n_args && l->args[0][0] == '-' && strcmp(argv[n], "--"))
-		return usage(cmd, "no option ", l->args[0], "");
-	if (l->n_args && !takes_args)
-		return usage(cmd, "one word too many: ", l->args[0], "");
+	at = launch_line(&l->o, cmd, allowed, takes_args ? INT_MAX : 0, argc, argv);
+	if (at < 0)
+		return CMD_USAGE;
+	l->args = argv + at;
+	l->n_args = argc - at;
 	return allowed & (OPT_LAYER | OPT_WITHOUT) && project_load(&l->o, allowed) < 0 ? CMD_FAILED
 										       : 0;
 }

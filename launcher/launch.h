@@ -33,6 +33,18 @@ void std_fds_open(void);
 struct opts *launch_globals(void);
 
 /*
+ * launch_line - the options and words of a command's line; for what is no workshop's
+ * @o: gets the options; what it has already counts as given
+ * @allowed: enum opt_bit
+ * @max_words: how many words may follow the options
+ * @argv: argv[0] is not looked at
+ *
+ * Returns the index of the first word, or -EINVAL after saying what is wrong and how it is called.
+ */
+int launch_line(struct opts *o, const struct cmd *cmd, unsigned allowed, int max_words, int argc,
+		char *argv[]);
+
+/*
  * launch_begin - parse a command's line, find its workshop
  * @allowed: enum opt_bit
  * @takes_args: may words follow the options?
