@@ -14,7 +14,6 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 
-static const char magic[8] = "tazseal";
 static const uint8_t for_chunk[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-chunk";
 static const uint8_t for_sum[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-sum";
 static const uint8_t for_mac[crypto_generichash_blake2b_PERSONALBYTES] = "taz-seal-mac";
@@ -194,32 +193,16 @@ static int walk(int fd, uint64_t bytes,
 
 int seal_read_footer(int file, struct seal_footer *ret)
 {
-	union {
-		struct seal_footer f;
-		uint8_t bytes[SEAL_FOOTER_BYTES];
-	} u;
 	uint8_t sum[SEAL_HASH_BYTES];
-	struct stat st;
-	ssize_t n;
+	struct seal_footer f;
+	int r = seal_footer_look(file, &f);
 
-	if (fstat(file, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size <= SEAL_FOOTER_BYTES ||
-	    st.st_size % SEAL_BLOCK_BYTES)
+	if (r < 0)
+		return r;
+	sum_footer(&f, sum);
+	if (memcmp(sum, f.footer_sum, sizeof(sum)))
 		return -EBADMSG;
-	n = io_pread_full(file, &u, sizeof(u), st.st_size - SEAL_FOOTER_BYTES);
-	if (n < 0)
-		return n;
-	if (n != sizeof(u) || memcmp(u.f.magic, magic, sizeof(magic)) ||
-	    u.f.version != SEAL_VERSION || u.f.footer_bytes != SEAL_FOOTER_BYTES ||
-	    u.f.image_bytes != (uint64_t)st.st_size - SEAL_FOOTER_BYTES ||
-	    u.f.generation > SEAL_GENERATION_MAX ||
-	    memcmp(u.bytes + sizeof(u.f), zeros, sizeof(u) - sizeof(u.f)))
-		return -EBADMSG;
-	sum_footer(&u.f, sum);
-	if (memcmp(sum, u.f.footer_sum, sizeof(sum)))
-		return -EBADMSG;
-	*ret = u.f;
+	*ret = f;
 	return 0;
 }
 
@@ -297,7 +280,7 @@ struct seal_footer seal_next(const struct seal_origin *origin, uint64_t image_by
 				 .image_bytes = image_bytes,
 				 .saved_at = time(NULL) };
 
-	memcpy(f.magic, magic, sizeof(magic));
+	memcpy(f.magic, SEAL_MAGIC, sizeof(f.magic));
 	f.generation = (origin->generation > at_least ? origin->generation : at_least) + 1;
 	memcpy(f.vault_id, origin->vault_id, sizeof(f.vault_id));
 	memcpy(f.parent_mac, origin->mac, sizeof(f.parent_mac));

@@ -34,30 +34,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enclave/base/seal_footer.h"
 #include "enclave/base/secret.h"
 #include "enclave/keybox.h"
 
-#define SEAL_FOOTER_BYTES   4096
-#define SEAL_BLOCK_BYTES    4096UL
-#define SEAL_CHUNK_BYTES    65536UL
-#define SEAL_HASH_BYTES	    32
-#define SEAL_ID_BYTES	    16
-#define SEAL_VERSION	    2
-#define SEAL_GENERATION_MAX (INT64_MAX / 2) /* nobody saves so often: more is a lie */
-
-struct seal_footer {
-	char magic[8]; /* "tazseal", NUL */
-	uint32_t version;
-	uint32_t footer_bytes; /* SEAL_FOOTER_BYTES */
-	uint64_t generation;   /* grows with every save, from 1 */
-	uint64_t image_bytes;
-	uint64_t saved_at;		 /* seconds since 1970, of the saving host; for people */
-	uint8_t vault_id[SEAL_ID_BYTES]; /* random, of the vault's first save, and never changes */
-	uint8_t parent_mac[SEAL_HASH_BYTES]; /* mac of the file that this one continues, or zeros */
-	uint8_t checksum[SEAL_HASH_BYTES];
-	uint8_t mac[SEAL_HASH_BYTES];
-	uint8_t footer_sum[SEAL_HASH_BYTES];
-};
+#define SEAL_CHUNK_BYTES 65536UL
 
 /* What an image in RAM continues: the footer of the file it was loaded from or last saved as. All
  * zeros for a vault that was never saved. */

@@ -44,18 +44,15 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	char dir[PATH_MAX - 64];
 	const struct engine *e;
 	struct record rec;
-	struct seen seen;
-	struct stat st;
 
 	snprintf(f->workshop, sizeof(f->workshop), "%s", name);
 	if (workshop_state_dir(name, dir, sizeof(dir)) < 0)
 		return;
 	f->state_free = free_bytes(dir);
 	snprintf(f->vault, sizeof(f->vault), "%s/vault/vault.luks", dir);
-	f->seen = seen_load(dir, &seen) == 0 && seen.generation;
-	f->vault_there = lstat(f->vault, &st) == 0;
-	f->vault_private =
-		f->vault_there && S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 077);
+	if (seen_load(dir, &f->seen) < 0)
+		f->seen_bad = true;
+	doctor_vault(f);
 	f->was_up = record_load(dir, &rec) == 0;
 	e = f->was_up ? engine_find(rec.engine) : NULL;
 	f->image_there = e && e->has_image(rec.image) == 1;

@@ -1,10 +1,20 @@
 #include "launcher/doctor.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enclave/base/fd.h"
+#include "enclave/base/hash.h"
+#include "enclave/base/io.h"
+#include "enclave/base/seal_footer.h"
 
 #define MIB (1ULL << 20)
 
@@ -55,6 +65,28 @@ static bool has_module(const struct doctor_facts *f, const char *root, const cha
 	return false;
 }
 
+/* device-mapper can be there without its crypt target. Where no module has a file (a container, a
+ * kernel of one's own) nobody tells: then it is believed. */
+static bool has_crypt(const struct doctor_facts *f, const char *root, const char *devices)
+{
+	char path[PATH_MAX];
+
+	if (has_module(f, root, "/dm-crypt.ko"))
+		return true;
+	snprintf(path, sizeof(path), "%s/sys/module/dm_crypt", root);
+	if (access(path, F_OK) == 0)
+		return true;
+	return has_word(devices, "device-mapper") && !has_module(f, root, ".ko");
+}
+
+/* Source: proc_pid_status(5). */
+static uint64_t find_caps(const char *status)
+{
+	const char *line = strstr(status, "\nCapEff:");
+
+	return line ? strtoull(line + strlen("\nCapEff:"), NULL, 16) : 0;
+}
+
 static void find_swap(struct doctor_facts *f, const char *text)
 {
 	const char *line = strchr(text, '\n'); /* behind the heading */
@@ -78,7 +110,7 @@ void doctor_kernel(struct doctor_facts *f, const char *root)
 	f->has_noswap = sscanf(f->release, "%d.%d", &major, &minor) == 2 &&
 			(major > 6 || (major == 6 && minor >= 4));
 	read_whole(root, "/proc/devices", text, sizeof(text));
-	f->has_dm = has_word(text, "device-mapper") || has_module(f, root, "/dm-crypt.ko");
+	f->has_dm = has_crypt(f, root, text);
 	f->has_loop = has_word(text, "loop") || has_module(f, root, "/loop.ko");
 	read_whole(root, "/proc/filesystems", text, sizeof(text));
 	f->has_fuse = has_word(text, "fuse") || has_module(f, root, "/fuse.ko");
@@ -89,8 +121,42 @@ void doctor_kernel(struct doctor_facts *f, const char *root)
 			  : -1;
 	read_whole(root, "/proc/sys/kernel/core_pattern", f->core_pattern, sizeof(f->core_pattern));
 	f->core_pattern[strcspn(f->core_pattern, "\n")] = '\0';
+	read_whole(root, "/proc/self/status", text, sizeof(text));
+	f->caps = find_caps(text);
 	read_whole(root, "/proc/swaps", text, sizeof(text));
 	find_swap(f, text);
+}
+
+/* --- the vault ------------------------------------------------------------------------------- */
+
+/* Source: LUKS2 On-Disk Format Specification, 2.1: magic, and the version, big-endian. */
+static bool is_luks2(int fd)
+{
+	static const char begins[8] = { 'L', 'U', 'K', 'S', '\xba', '\xbe', 0, 2 };
+	char found[sizeof(begins)];
+
+	return io_pread_full(fd, found, sizeof(found), 0) == sizeof(found) &&
+	       !memcmp(found, begins, sizeof(found));
+}
+
+void doctor_vault(struct doctor_facts *f)
+{
+	autoclose int fd = -EBADF;
+	struct seal_footer footer;
+	char hex[HASH_HEX_MAX];
+	struct stat st;
+
+	f->vault_there = lstat(f->vault, &st) == 0;
+	f->vault_private =
+		f->vault_there && S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 077);
+	fd = open(f->vault, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	f->vault_luks = fd >= 0 && is_luks2(fd);
+	f->vault_sealed = fd >= 0 && seal_footer_look(fd, &footer) == 0;
+	if (!f->vault_sealed)
+		return;
+	f->generation = footer.generation;
+	hash_hex_of(footer.vault_id, sizeof(footer.vault_id), hex);
+	snprintf(f->vault_id, sizeof(f->vault_id), "%.32s", hex);
 }
 
 /* --- the checks ------------------------------------------------------------------------------ */
@@ -149,11 +215,29 @@ static enum doctor_level check_kvm(const struct doctor_facts *f, const struct sa
 	return say(s, DOCTOR_WARNS, "no /dev/kvm that runs a guest: a virtual machine is emulated");
 }
 
+/* What making devices, mounts and images takes. Source: capabilities(7). */
+static const struct {
+	unsigned bit;
+	const char *name;
+} needed[] = {
+	{ CAP_SYS_ADMIN, " CAP_SYS_ADMIN" },
+	{ CAP_MKNOD, " CAP_MKNOD" },
+	{ CAP_SYS_CHROOT, " CAP_SYS_CHROOT" },
+	{ CAP_CHOWN, " CAP_CHOWN" },
+};
+
 static enum doctor_level check_root(const struct doctor_facts *f, const struct saying *s)
 {
-	return f->root ? say(s, DOCTOR_GOOD, "this is root")
-		       : say(s, DOCTOR_WARNS,
-			     "this is not root: engines and vault were not looked at");
+	char lacks[80] = "";
+
+	if (!f->root)
+		return say(s, DOCTOR_WARNS,
+			   "this is not root: engines and vault were not looked at");
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (!(f->caps & (1ULL << needed[i].bit)))
+			strcat(lacks, needed[i].name);
+	return *lacks ? say(s, DOCTOR_WARNS, "this is root without%s", lacks)
+		      : say(s, DOCTOR_GOOD, "this is root");
 }
 
 static enum doctor_level check_freed(const struct doctor_facts *f, const struct saying *s)
@@ -223,13 +307,30 @@ static enum doctor_level check_cache_room(const struct doctor_facts *f, const st
 
 static enum doctor_level check_vault(const struct doctor_facts *f, const struct saying *s)
 {
-	if (!f->vault_there && f->seen)
-		return say(s, DOCTOR_STOPS, "%s is gone, and this host has seen it", f->vault);
+	unsigned long long generation = f->generation, seen = f->seen.generation;
+
+	if (f->seen_bad)
+		return say(s, DOCTOR_STOPS, "the file seen of %s cannot be read", f->workshop);
 	if (!f->vault_there)
-		return say(s, DOCTOR_GOOD, "%s has no vault yet", f->workshop);
+		return seen ? say(s, DOCTOR_STOPS, "%s is gone, and this host has seen it",
+				  f->vault)
+			    : say(s, DOCTOR_GOOD, "%s has no vault yet", f->workshop);
+	if (!f->root)
+		return say(s, DOCTOR_GOOD, "%s is there", f->vault);
+	if (!f->vault_luks)
+		return say(s, DOCTOR_STOPS, "%s does not begin as LUKS2 does", f->vault);
+	if (!f->vault_sealed)
+		return say(s, DOCTOR_STOPS, "%s is cut short, or was never sealed", f->vault);
+	if (seen && strcmp(f->vault_id, f->seen.vault) != 0)
+		return say(s, DOCTOR_STOPS, "%s is another vault than this host has seen here",
+			   f->vault);
+	if (generation < seen)
+		return say(s, DOCTOR_STOPS, "%s is generation %llu, and this host has seen %llu",
+			   f->vault, generation, seen);
 	if (!f->vault_private)
 		return say(s, DOCTOR_WARNS, "%s is not root's alone", f->vault);
-	return say(s, DOCTOR_GOOD, "%s is there, and root's alone", f->vault);
+	return say(s, DOCTOR_GOOD, "%s is LUKS2, sealed, generation %llu, and root's alone",
+		   f->vault, generation);
 }
 
 static enum doctor_level check_image(const struct doctor_facts *f, const struct saying *s)
@@ -245,7 +346,8 @@ static const struct check {
 	enum doctor_level (*look)(const struct doctor_facts *f, const struct saying *s);
 	const char *why, *mend;
 } checks[] = {
-	{ "root", check_root, "images, devices and the vault are root's", "sudo tazlaunch doctor" },
+	{ "root", check_root, "images, devices and the vault are root's",
+	  "sudo tazlaunch doctor; in a container: on its host, or give the container what it lacks" },
 	{ "engine", check_engine, "a workshop runs in docker or in a virtual machine",
 	  "start docker, or install mmdebstrap and buildah for vm (launcher/host.packages lists all)" },
 	{ "modules", check_modules,
@@ -274,7 +376,8 @@ static const struct check {
 	  "tazlaunch gc, make room in /var/cache/taz, or set TAZ_CACHE" },
 	{ "vault", check_vault,
 	  "nothing opens without that file, and others need not even have its size",
-	  "put a kept state in its place (tazlaunch history, restore); chmod 600 and chown root" },
+	  "put the newest copy in its place, or a kept state (tazlaunch history, restore); an older one "
+	  "opens with --accept-rollback; chmod 600 and chown root" },
 	{ "image", check_image, "the next start has to build it, for which it needs a network",
 	  "tazlaunch build" },
 };

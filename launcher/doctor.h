@@ -7,10 +7,13 @@
 #ifndef TAZ_LAUNCHER_DOCTOR_H
 #define TAZ_LAUNCHER_DOCTOR_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "launcher/seen.h"
 
 enum doctor_level {
 	DOCTOR_GOOD,
@@ -34,9 +37,17 @@ struct doctor_facts {
 
 	uint64_t state_free, cache_free; /* bytes for us in the file systems of both folders */
 
+	uint64_t caps; /* of this process, as bits */
+
 	/* The workshop --name; a vault only after its first session. */
-	bool was_up, vault_there, vault_private, seen;
-	char workshop[40], vault[128];
+	bool was_up, vault_there, vault_private;
+	bool vault_luks;   /* it begins as LUKS2 does */
+	bool vault_sealed; /* it ends as a sealed vault does; then of its end: */
+	uint64_t generation;
+	char vault_id[33];
+	struct seen seen; /* what this host knows of; its generation is 0 when that is nothing */
+	bool seen_bad;	  /* it can't be read */
+	char workshop[40], vault[PATH_MAX];
 	bool image_there; /* in its engine's store; meaningful when it was up */
 };
 
@@ -45,6 +56,9 @@ struct doctor_facts {
  * @root: "" for this machine, or a folder that stands for / (tests)
  */
 void doctor_kernel(struct doctor_facts *f, const char *root);
+
+/* doctor_vault - what can be read of f->vault without a key */
+void doctor_vault(struct doctor_facts *f);
 
 struct doctor_finding {
 	const char *name; /* of the check, as the messages of "up" say it */

@@ -1,12 +1,16 @@
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "enclave/base/seal_footer.h"
 #include "launcher/doctor.h"
 
 static struct doctor_facts f;
@@ -31,7 +35,12 @@ static void all_is_well(void)
 		.was_up = true,
 		.vault_there = true,
 		.vault_private = true,
-		.seen = true,
+		.vault_luks = true,
+		.vault_sealed = true,
+		.generation = 7,
+		.vault_id = "0123456789abcdef0123456789abcdef",
+		.seen = { .generation = 7, .vault = "0123456789abcdef0123456789abcdef" },
+		.caps = ~0ULL,
 		.workshop = "default",
 		.vault = "/v",
 		.image_there = true,
@@ -74,6 +83,7 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 				assert_int_equal(found[i].level, DOCTOR_GOOD); \
 	} while (0)
 	LACK("root", f.root = false, DOCTOR_WARNS);
+	LACK("root", f.caps &= ~(1ULL << CAP_SYS_ADMIN), DOCTOR_WARNS);
 	LACK("engine", strcpy(f.docker, "no"), DOCTOR_GOOD);
 	LACK("modules", f.has_dm = false, DOCTOR_WARNS);
 	LACK("modules", f.has_fuse = false, DOCTOR_WARNS);
@@ -90,7 +100,13 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 	LACK("state-room", f.state_free = 0, DOCTOR_STOPS);
 	LACK("cache-room", f.cache_free = 0, DOCTOR_STOPS);
 	LACK("vault", f.vault_there = false, DOCTOR_STOPS);
-	LACK("vault", f.vault_there = f.seen = false, DOCTOR_GOOD);
+	LACK("vault", f.vault_there = false; f.seen.generation = 0, DOCTOR_GOOD);
+	LACK("vault", f.vault_luks = false, DOCTOR_STOPS);
+	LACK("vault", f.vault_sealed = false, DOCTOR_STOPS);
+	LACK("vault", f.generation = 6, DOCTOR_STOPS);
+	LACK("vault", *f.vault_id = 'f', DOCTOR_STOPS);
+	LACK("vault", f.generation = 8, DOCTOR_GOOD);
+	LACK("vault", f.seen_bad = true, DOCTOR_STOPS);
 	LACK("vault", f.vault_private = false, DOCTOR_WARNS);
 	LACK("image", f.image_there = false, DOCTOR_WARNS);
 	LACK("image", f.image_there = f.was_up = false, DOCTOR_GOOD);
@@ -152,6 +168,7 @@ static void test_the_kernel_is_read_from_its_files(void **state)
 	put("/proc/cmdline", "root=/dev/sda1 init_on_free=1 quiet\n");
 	put("/proc/sys/kernel/yama/ptrace_scope", "2\n");
 	put("/proc/sys/kernel/core_pattern", "|/usr/bin/keeper %p\n");
+	put("/proc/self/status", "Name:\tx\nCapPrm:\t1\nCapEff:\t000001ffffffffff\n");
 	put("/proc/swaps", "Filename\tType\n/dev/sda2    partition 1 0 -2\n");
 	f = (struct doctor_facts){ 0 };
 	doctor_kernel(&f, root);
@@ -160,6 +177,64 @@ static void test_the_kernel_is_read_from_its_files(void **state)
 	assert_int_equal(f.yama, 2);
 	assert_string_equal(f.core_pattern, "|/usr/bin/keeper %p");
 	assert_string_equal(f.swap, "/dev/sda2");
+	assert_true(f.caps == 0x1ffffffffffULL);
+}
+
+static void test_device_mapper_without_crypt_is_not_enough(void **state)
+{
+	put("/proc/sys/kernel/osrelease", "6.1.0\n");
+	put("/proc/devices", "Block devices:\n254 device-mapper\n");
+	put("/lib/modules/6.1.0/modules.dep", "kernel/drivers/md/dm-zero.ko: x\n");
+	f = (struct doctor_facts){ 0 };
+	doctor_kernel(&f, root);
+	assert_false(f.has_dm);
+	put("/sys/module/dm_crypt/refcnt", "0\n");
+	doctor_kernel(&f, root);
+	assert_true(f.has_dm);
+}
+
+/* --- the vault ------------------------------------------------------------------------------- */
+
+static void put_vault(off_t size, const char *begin, const struct seal_footer *end)
+{
+	FILE *file;
+
+	put("/vault.luks", "");
+	snprintf(f.vault, sizeof(f.vault), "%s/vault.luks", root);
+	assert_int_equal(truncate(f.vault, size), 0);
+	assert_int_equal(chmod(f.vault, 0600), 0);
+	file = fopen(f.vault, "r+");
+	assert_non_null(file);
+	fwrite(begin, 1, 8, file);
+	if (end) {
+		fseek(file, size - SEAL_FOOTER_BYTES, SEEK_SET);
+		fwrite(end, 1, sizeof(*end), file);
+	}
+	fclose(file);
+}
+
+static void test_the_vault_is_read_from_both_of_its_ends(void **state)
+{
+	static const struct seal_footer footer = { .magic = SEAL_MAGIC,
+						   .version = SEAL_VERSION,
+						   .footer_bytes = SEAL_FOOTER_BYTES,
+						   .generation = 41,
+						   .image_bytes = 8192,
+						   .vault_id = { 0xab, 0xcd } };
+
+	f = (struct doctor_facts){ 0 };
+	put_vault(8192 + SEAL_FOOTER_BYTES, "LUKS\xba\xbe\0\2", &footer);
+	doctor_vault(&f);
+	assert_true(f.vault_there && f.vault_luks && f.vault_sealed);
+	assert_int_equal(f.generation, 41);
+	assert_string_equal(f.vault_id, "abcd0000000000000000000000000000");
+	put_vault(4096 + SEAL_FOOTER_BYTES, "LUKS\xba\xbe\0\1", &footer);
+	doctor_vault(&f);
+	assert_true(f.vault_there);
+	assert_false(f.vault_luks || f.vault_sealed);
+	f = (struct doctor_facts){ .vault = "/nowhere/vault.luks" };
+	doctor_vault(&f);
+	assert_false(f.vault_there || f.vault_luks || f.vault_sealed);
 }
 
 static void test_a_module_that_is_not_loaded_yet_counts(void **state)
@@ -191,6 +266,8 @@ int main(void)
 		cmocka_unit_test(test_each_lack_is_found_by_its_check_alone),
 		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_docker),
 		WITH_ROOT(test_the_kernel_is_read_from_its_files),
+		WITH_ROOT(test_device_mapper_without_crypt_is_not_enough),
+		WITH_ROOT(test_the_vault_is_read_from_both_of_its_ends),
 		WITH_ROOT(test_a_module_that_is_not_loaded_yet_counts),
 		WITH_ROOT(test_a_machine_that_tells_nothing_has_nothing),
 	};
