@@ -114,6 +114,33 @@ struct workshop launch_describe(const struct launch *l)
 	};
 }
 
+/* --- what can go wrong ----------------------------------------------------------------------- */
+
+const char *launch_checks(enum launch_stage stage)
+{
+	static const char *const checks[STAGES] = {
+		[STAGE_LOCK] = "root, state-room",
+		[STAGE_ENGINE] = "engine, modules",
+		[STAGE_BUILD] = "engine, cache-room, image",
+		[STAGE_SEEN] = "vault",
+		[STAGE_RECORD] = "state-room",
+		[STAGE_START] = "engine, modules, kvm, cache-room",
+		[STAGE_KEEPER] = "modules, vault, state-room",
+	};
+
+	return checks[stage];
+}
+
+/* All errors of `up` come through here, after they were said. */
+static int failed(const struct launch *l, enum launch_stage stage, int r)
+{
+	if (r < 0)
+		log_info("'sudo tazlaunch doctor --name %s' tells what this machine lacks; look "
+			 "there at: %s",
+			 l->o.name, launch_checks(stage));
+	return r;
+}
+
 /* --- which engine ---------------------------------------------------------------------------- */
 
 static int check_same_engine(const struct launch *l)
@@ -133,10 +160,7 @@ static int use_given(struct launch *l)
 
 	r = e->usable(why, sizeof(why));
 	if (r < 0 && !(l->build_only && r == -ENODEV)) {
-		log_error(
-			"engine %s cannot be used here: %s; 'tazlaunch doctor' tells more (engine, "
-			"modules)",
-			e->name, why);
+		log_error("engine %s cannot be used here: %s", e->name, why);
 		return r;
 	}
 	l->engine = e;
@@ -149,7 +173,7 @@ static int use_best(struct launch *l)
 
 	l->engine = engine_choose(why, sizeof(why));
 	if (!l->engine) {
-		log_error("%s; 'tazlaunch doctor' tells more (engine, modules)", why);
+		log_error("%s", why);
 		return -ENODEV;
 	}
 	if (*why)
@@ -161,7 +185,7 @@ int launch_engine(struct launch *l)
 {
 	if (l->engine)
 		return 0;
-	return l->o.engine ? use_given(l) : use_best(l);
+	return failed(l, STAGE_ENGINE, l->o.engine ? use_given(l) : use_best(l));
 }
 
 /* A workshop that was never up runs nowhere: no engine needs to be asked. */
@@ -177,7 +201,8 @@ int launch_running(struct launch *l)
 	}
 	r = e ? e->running(&w) : 0;
 	if (r < 0)
-		return log_err(r, "ask engine %s about %s", e->name, l->o.name);
+		return failed(l, STAGE_ENGINE,
+			      log_err(r, "ask engine %s about %s", e->name, l->o.name));
 	if (r == 1)
 		l->engine = e;
 	return r;
@@ -192,7 +217,10 @@ int launch_build(struct launch *l)
 					      .again = l->build_only };
 	int r = launch_engine(l);
 
-	return r < 0 ? r : layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
+	if (r < 0)
+		return r;
+	r = layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
+	return failed(l, STAGE_BUILD, r);
 }
 
 static int choose_workspace(struct launch *l)
@@ -236,7 +264,7 @@ static int load_seen(struct launch *l)
 			"read %s/seen (the newest state of the vault that this host knows of); put "
 			"it back from a copy, or remove it and an older vault is not noticed",
 			l->state_dir);
-	return r;
+	return failed(l, STAGE_SEEN, r);
 }
 
 static int start(struct launch *l)
@@ -254,12 +282,12 @@ static int start(struct launch *l)
 	snprintf(l->rec.engine, sizeof(l->rec.engine), "%s", l->engine->name);
 	r = record_save(l->state_dir, &l->rec);
 	if (r < 0)
-		return log_err(r, "write %s/workshop", l->state_dir);
+		return failed(l, STAGE_RECORD, log_err(r, "write %s/workshop", l->state_dir));
 	l->was_up = true;
 	w = launch_describe(l);
 	if (log_is_fancy(STDERR_FILENO))
 		log_info("starting %s with engine %s", l->o.name, l->engine->name);
-	return l->engine->up(&w);
+	return failed(l, STAGE_START, l->engine->up(&w));
 }
 
 /*
@@ -282,7 +310,7 @@ static int wait_keeper(struct launch *l)
 	if (r == 0)
 		return 0;
 	log_error("%s has started, but its keeper does not answer", l->o.name);
-	return r < 0 ? r : -ETIMEDOUT;
+	return failed(l, STAGE_KEEPER, r < 0 ? r : -ETIMEDOUT);
 }
 
 /* Somebody else may have started it while we waited for the lock: the record is read again. */
@@ -293,12 +321,12 @@ int launch_lock(struct launch *l, bool make, int *ret_lock)
 	do {
 		r = make ? workshop_make_dirs(l->state_dir) : 0;
 		if (r < 0)
-			return log_err(r, "make %s", l->state_dir);
+			return failed(l, STAGE_LOCK, log_err(r, "make %s", l->state_dir));
 		*ret_lock = workshop_lock(l->state_dir);
 		/* Removed while we waited: then it is made anew. */
 	} while (make && *ret_lock == -ENOENT);
 	if (*ret_lock < 0)
-		return log_err(*ret_lock, "lock %s", l->state_dir);
+		return failed(l, STAGE_LOCK, log_err(*ret_lock, "lock %s", l->state_dir));
 	r = record_load(l->state_dir, &l->rec);
 	l->was_up = r == 0;
 	return r < 0 && r != -ENOENT ? log_err(r, "read %s/workshop", l->state_dir) : 0;

@@ -54,6 +54,21 @@ int launch_line(struct opts *o, const struct cmd *cmd, unsigned allowed, int max
 int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
 		 int argc, char *argv[]);
 
+/* Where starting, and what it shares with other commands, can fail. */
+enum launch_stage {
+	STAGE_LOCK,
+	STAGE_ENGINE,
+	STAGE_BUILD,
+	STAGE_SEEN,
+	STAGE_RECORD,
+	STAGE_START,
+	STAGE_KEEPER,
+	STAGES
+};
+
+/* launch_checks - the checks of doctor that tell why, with ", " between; said after each error */
+const char *launch_checks(enum launch_stage stage);
+
 /* launch_describe - what its engine is told of it; points into @l */
 struct workshop launch_describe(const struct launch *l);
 

@@ -12,6 +12,7 @@
 
 #include "enclave/base/seal_footer.h"
 #include "launcher/doctor.h"
+#include "launcher/launch.h"
 
 static struct doctor_facts f;
 static struct doctor_finding found[DOCTOR_CHECKS];
@@ -126,6 +127,20 @@ static void test_what_the_virtual_machine_has_is_no_lack_without_docker(void **s
 	f.has_dm = false;
 	assert_int_equal(level_of("engine"), DOCTOR_STOPS);
 	assert_int_equal(level_of("modules"), DOCTOR_STOPS);
+}
+
+static void test_what_up_points_to_is_there(void **state)
+{
+	all_is_well();
+	for (int stage = 0; stage < STAGES; stage++) {
+		char names[120], *save = NULL;
+
+		assert_non_null(launch_checks(stage));
+		snprintf(names, sizeof(names), "%s", launch_checks(stage));
+		for (char *name = strtok_r(names, ", ", &save); name;
+		     name = strtok_r(NULL, ", ", &save))
+			level_of(name);
+	}
 }
 
 /* --- the files ------------------------------------------------------------------------------- */
@@ -265,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_where_all_is_well_all_is_good),
 		cmocka_unit_test(test_each_lack_is_found_by_its_check_alone),
 		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_docker),
+		cmocka_unit_test(test_what_up_points_to_is_there),
 		WITH_ROOT(test_the_kernel_is_read_from_its_files),
 		WITH_ROOT(test_device_mapper_without_crypt_is_not_enough),
 		WITH_ROOT(test_the_vault_is_read_from_both_of_its_ends),
