@@ -2,11 +2,11 @@
 
 #include "enclave/cmd.h"
 
-static const struct cmd *const cmds[] = { &cmd_unlock, &cmd_lock,    &cmd_status,  &cmd_save,
-					  &cmd_passwd, &cmd_key,     &cmd_history, &cmd_restore,
-					  &cmd_serve,  &cmd_session, &cmd_worker,  &cmd_pull,
-					  &cmd_policy, &cmd_env,     &cmd_run,	   &cmd_outside,
-					  NULL };
+static const struct cmd *const cmds[] = { &cmd_unlock,	   &cmd_lock,	 &cmd_status,  &cmd_save,
+					  &cmd_passwd,	   &cmd_key,	 &cmd_history, &cmd_restore,
+					  &cmd_serve,	   &cmd_session, &cmd_worker,  &cmd_pull,
+					  &cmd_policy,	   &cmd_env,	 &cmd_run,     &cmd_outside,
+					  &cmd_completion, NULL };
 
 static const struct cmd_program program = {
 	.name = "enclave",

@@ -128,11 +128,26 @@ static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
 
 static int complete(int argc, char *argv[])
 {
-	if (argc == 3 && completion_print(program, argv[2]) == 0)
-		return CMD_DONE;
-	fprintf(stderr, "Usage: %s completion bash|zsh|fish\n", program->name);
-	return CMD_USAGE;
+	int r = argc == 2 ? completion_print(program, argv[1]) : -EINVAL;
+
+	if (r == -EINVAL)
+		return cmd_usage(&cmd_completion);
+	if (r < 0)
+		log_err(r, "print the completion for %s", argv[1]);
+	return r < 0 ? CMD_FAILED : CMD_DONE;
 }
+
+const struct cmd cmd_completion = {
+	.name = "completion",
+	.args = "bash|zsh|fish",
+	.help = "print what a shell needs to complete commands and options",
+	.details = "Where a package has installed it, nothing is to be done.\n"
+		   "\n"
+		   "Example:  source <(PROGRAM completion bash)\n"
+		   "\n"
+		   "Exit codes: 0 printed; 1 failed; 2 usage.\n",
+	.run = complete,
+};
 
 static int run_program(int argc, char *argv[])
 {
@@ -146,8 +161,6 @@ static int run_program(int argc, char *argv[])
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(argc - 1, argv + 1);
-	if (!strcmp(argv[1], "completion"))
-		return complete(argc, argv);
 	if (!strcmp(argv[1], "--version")) {
 		printf("%s %s\n", program->name, TAZ_VERSION);
 		return CMD_DONE;

@@ -28,10 +28,13 @@ struct cmd_program {
 	const struct cmd *fallback;    /* when no command is given, or NULL */
 };
 
+/* "completion SHELL", for every program's array */
+extern const struct cmd cmd_completion;
+
 /*
  * cmd_main - log_init(), then run the named command
- * Handles --help, --version, "help CMD", "CMD --help" (also below a command) and "completion SHELL"
- * by itself. Returns an exit code.
+ * Handles --help, --version, "help CMD" and "CMD --help" (also below a command) by itself. Returns
+ * an exit code.
  */
 int cmd_main(const struct cmd_program *prog, int argc, char *argv[]);
 

@@ -9,6 +9,7 @@
 struct words {
 	char text[1024]; /* with blanks between */
 	size_t used;
+	bool full; /* some had no room; completion_print() looks before it prints */
 };
 
 static bool has(const struct words *w, const char *word, size_t len)
@@ -25,8 +26,12 @@ static bool has(const struct words *w, const char *word, size_t len)
 
 static void add(struct words *w, const char *word, size_t len)
 {
-	if (has(w, word, len) || w->used + len + 2 > sizeof(w->text))
+	if (has(w, word, len))
 		return;
+	if (w->used + len + 2 > sizeof(w->text)) {
+		w->full = true;
+		return;
+	}
 	w->used += (size_t)sprintf(w->text + w->used, "%s%.*s", w->used ? " " : "", (int)len, word);
 }
 
@@ -42,6 +47,17 @@ static void add_options(struct words *w, const char *text, const char *end)
 		if (n && p[2] != '-')
 			add(w, p, n + 2);
 		p += n + 1;
+	}
+}
+
+/* A usage line of alternatives: "bash|zsh|fish". */
+static void add_alternatives(struct words *w, const char *args)
+{
+	if (!strchr(args, '|') || args[strspn(args, "abcdefghijklmnopqrstuvwxyz|")])
+		return;
+	for (size_t n; *args; args += n + (args[n] == '|')) {
+		n = strcspn(args, "|");
+		add(w, args, n);
 	}
 }
 
@@ -66,48 +82,60 @@ static struct words words_of(const struct cmd_program *p, const struct cmd *cons
 	for (; cmds && *cmds; cmds++)
 		if (!(*cmds)->internal)
 			add(&w, cmd_own_name(*cmds), strlen(cmd_own_name(*cmds)));
-	if (cmd)
+	if (cmd) {
+		add_alternatives(&w, cmd->args);
 		add_options(&w, cmd->args, cmd->args + strlen(cmd->args));
+	}
 	add_listed(&w, cmd ? cmd->details : p->trailer);
 	add(&w, "--help", strlen("--help"));
 	return w;
 }
 
-/* Calls @fn for the program itself ("" and NULL), and for each command that is shown. */
-static void each(const struct cmd_program *p,
-		 void (*fn)(const struct cmd_program *p, const char *path,
-			    const struct cmd *const *cmds, const struct cmd *cmd))
+/* The program itself ("" and NULL), or a command that is shown. Returns 0, or -errno: the last. */
+typedef int visit_t(const struct cmd_program *p, const char *path, const struct cmd *const *cmds,
+		    const struct cmd *cmd);
+
+static int each(const struct cmd_program *p, visit_t *fn)
 {
 	char path[128];
+	int r = fn(p, "", p->cmds, NULL);
 
-	fn(p, "", p->cmds, NULL);
-	for (const struct cmd *const *c = p->cmds; *c; c++) {
+	for (const struct cmd *const *c = p->cmds; r == 0 && *c; c++) {
 		if ((*c)->internal)
 			continue;
 		snprintf(path, sizeof(path), "/%s", cmd_own_name(*c));
-		fn(p, path, (*c)->subs, *c);
-		for (const struct cmd *const *s = (*c)->subs; s && *s; s++) {
+		r = fn(p, path, (*c)->subs, *c);
+		for (const struct cmd *const *s = (*c)->subs; r == 0 && s && *s; s++) {
 			snprintf(path, sizeof(path), "/%s/%s", cmd_own_name(*c), cmd_own_name(*s));
-			fn(p, path, NULL, *s);
+			r = fn(p, path, NULL, *s);
 		}
 	}
+	return r;
+}
+
+static int check_room(const struct cmd_program *p, const char *path, const struct cmd *const *cmds,
+		      const struct cmd *cmd)
+{
+	return words_of(p, cmds, cmd).full ? -E2BIG : 0;
 }
 
 /* --- bash and zsh ---------------------------------------------------------------------------- */
 
-static void print_pattern(const struct cmd_program *p, const char *path,
-			  const struct cmd *const *cmds, const struct cmd *cmd)
+static int print_pattern(const struct cmd_program *p, const char *path,
+			 const struct cmd *const *cmds, const struct cmd *cmd)
 {
 	if (*path)
 		printf("%s|", path);
+	return 0;
 }
 
-static void print_case(const struct cmd_program *p, const char *path, const struct cmd *const *cmds,
-		       const struct cmd *cmd)
+static int print_case(const struct cmd_program *p, const char *path, const struct cmd *const *cmds,
+		      const struct cmd *cmd)
 {
 	struct words w = words_of(p, cmds, cmd);
 
 	printf("\t'%s') list='%s' ;;\n", path, w.text);
+	return 0;
 }
 
 /* What both shells understand: @at becomes the path of the command, @list its words. */
@@ -157,7 +185,7 @@ static void print_quoted(const char *text)
 	putchar('\'');
 }
 
-/* When a command, and none below it, has been typed. */
+/* When a command, and none below it, has been typed; behind "--" stands a program of the user's. */
 static void print_condition(const struct cmd_program *p, const char *path,
 			    const struct cmd *const *cmds)
 {
@@ -166,7 +194,7 @@ static void print_condition(const struct cmd_program *p, const char *path,
 	const char *and = "";
 
 	snprintf(words, sizeof(words), "%s", path);
-	printf("complete -c %s -n '", p->name);
+	printf("complete -c %s -n 'not contains -- -- (commandline -opc); and ", p->name);
 	if (!*path)
 		printf("__fish_use_subcommand");
 	for (char *w = strtok_r(words, "/", &save); w; w = strtok_r(NULL, "/", &save)) {
@@ -181,8 +209,8 @@ static void print_condition(const struct cmd_program *p, const char *path,
 	printf("'");
 }
 
-static void print_fish_one(const struct cmd_program *p, const char *path,
-			   const struct cmd *const *cmds, const struct cmd *cmd)
+static int print_fish_one(const struct cmd_program *p, const char *path,
+			  const struct cmd *const *cmds, const struct cmd *cmd)
 {
 	struct words w = words_of(p, NULL, cmd);
 	char *save = NULL;
@@ -196,9 +224,12 @@ static void print_fish_one(const struct cmd_program *p, const char *path,
 		putchar('\n');
 	}
 	for (char *o = strtok_r(w.text, " ", &save); o; o = strtok_r(NULL, " ", &save)) {
+		bool option = *o == '-';
+
 		print_condition(p, path, cmds);
-		printf(" -l %s\n", o + 2);
+		printf(option ? " -l %s\n" : " -f -a %s\n", option ? o + 2 : o);
 	}
+	return 0;
 }
 
 static void print_fish(const struct cmd_program *p)
@@ -216,8 +247,11 @@ int completion_print(const struct cmd_program *program, const char *shell)
 
 	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
 		if (!strcmp(shells[i].name, shell)) {
-			shells[i].print(program);
-			return 0;
+			int r = each(program, check_room);
+
+			if (r == 0)
+				shells[i].print(program);
+			return r;
 		}
 	return -EINVAL;
 }

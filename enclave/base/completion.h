@@ -12,7 +12,8 @@
 /*
  * completion_print - to standard output
  * @shell: "bash", "zsh" or "fish"
- * Returns 0, or -EINVAL for another shell: nothing was printed.
+ * Returns 0, or -EINVAL for another shell, -E2BIG when a command has more words than there is room
+ * for: nothing was printed.
  */
 int completion_print(const struct cmd_program *program, const char *shell);
 
