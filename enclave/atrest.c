@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/hash.h"
 #include "enclave/base/log.h"
 #include "enclave/stack.h"
 
@@ -127,6 +128,5 @@ int atrest_seen_parse(const char *text, struct atrest_seen *ret)
 
 void atrest_id_text(const uint8_t vault_id[SEAL_ID_BYTES], char buf[2 * SEAL_ID_BYTES + 1])
 {
-	for (size_t i = 0; i < SEAL_ID_BYTES; i++)
-		sprintf(buf + 2 * i, "%02x", vault_id[i]);
+	hash_hex_of(vault_id, SEAL_ID_BYTES, buf);
 }

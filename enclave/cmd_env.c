@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/cmd.h"
 #include "enclave/conf_file.h"
@@ -107,8 +108,7 @@ static int print_json(const struct conf_file *f, const char *home)
 	int r = declared_each(f, home, NULL, add_json, all);
 
 	if (r == 0)
-		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
-	json_object_put(all);
+		json_print(all);
 	return r;
 }
 

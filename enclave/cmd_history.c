@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "enclave/base/json.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/history.h"
@@ -37,8 +38,7 @@ static void print_json(const struct res_history *h)
 	json_object_object_add(o, "vault", json_object_new_string(h->vault));
 	json_object_object_add(o, "seen", json_object_new_uint64(h->seen));
 	json_object_object_add(o, "entries", list);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_entry(const struct res_history_entry *e)

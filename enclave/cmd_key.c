@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "enclave/base/json.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/keychange.h"
@@ -45,8 +46,7 @@ static void print_json(const struct res_keys *keys)
 		json_object_array_add(list, key_json(&keys->keys[i]));
 	json_object_object_add(o, "verified", json_object_new_boolean(keys->verified));
 	json_object_object_add(o, "keys", list);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print(const struct res_keys *keys)

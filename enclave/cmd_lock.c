@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
@@ -72,8 +73,7 @@ static void print_json(const struct res_lock *res)
 	add(o, "cut", json_object_new_boolean(res->cut));
 	add(o, "held_by", holders(res));
 	add(o, "held_by_more", json_object_new_boolean(res->more_held));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void list_checks(const struct res_lock *res, int gone, FILE *to)

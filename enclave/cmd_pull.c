@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/base/size.h"
 #include "enclave/cmd.h"
@@ -155,12 +156,6 @@ static int list_entry(const struct pull *p, const struct entry *e, struct json_o
 	return state < 0 ? state : 0;
 }
 
-static void print_json(struct json_object *o)
-{
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
-}
-
 static int list(const struct pull *p, const struct entry *const *entries, bool json)
 {
 	struct json_object *all = json ? json_object_new_array() : NULL;
@@ -168,8 +163,8 @@ static int list(const struct pull *p, const struct entry *const *entries, bool j
 
 	for (; r == 0 && *entries; entries++)
 		r = list_entry(p, *entries, all);
-	if (all && r == 0)
-		print_json(all);
+	if (r == 0)
+		json_print(all);
 	else
 		json_object_put(all);
 	return r < 0 ? CMD_FAILED : CMD_DONE;
@@ -257,7 +252,7 @@ static int pull(struct pull *p, const struct args *a, const struct entry *const 
 	if (consent_check(p->consent, "enclave pull --list") < 0 && code == CMD_DONE)
 		code = CMD_FAILED;
 	if (all)
-		print_json(all);
+		json_print(all);
 	return code;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "enclave/atrest.h"
+#include "enclave/base/json.h"
 #include "enclave/client.h"
 #include "enclave/cmd.h"
 #include "enclave/opening.h"
@@ -44,8 +45,7 @@ static void print_json(const struct res_status *s)
 	json_object_object_add(o, "save_pause_ms",
 			       json_object_new_double(s->save_pause_us / 1000.0));
 	json_object_object_add(o, "view_pid", json_object_new_int(s->view_pid));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print(const struct res_status *s)

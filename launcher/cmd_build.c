@@ -1,6 +1,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
@@ -31,9 +32,7 @@ static int explain(struct launch *l)
 	if (r == 0)
 		r = layers_explain(l->engine, &choice, all);
 	if (r == 0 && all)
-		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(all);
+		json_print(all);
 	return r < 0 ? CMD_FAILED : CMD_DONE;
 }
 

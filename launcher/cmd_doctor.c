@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/doctor.h"
@@ -105,9 +106,7 @@ static void print_json(const struct doctor_finding *d, size_t n)
 				       d[i].mend ? json_object_new_string(d[i].mend) : NULL);
 		json_object_array_add(all, o);
 	}
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN |
-							 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(all);
+	json_print(all);
 }
 
 static int run(int argc, char *argv[])

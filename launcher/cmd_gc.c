@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/gc.h"
@@ -23,9 +24,7 @@ static int remove_others(const struct launch *l, const struct gc *gc, char *imag
 	int r = gc_remove(gc, l->engine, images, l->o.dry_run, say, gone);
 
 	if (gone)
-		puts(json_object_to_json_string_ext(gone, JSON_C_TO_STRING_PLAIN |
-								  JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(gone);
+		json_print(gone);
 	return r;
 }
 

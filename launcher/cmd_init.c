@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
@@ -87,8 +88,7 @@ static int run(int argc, char *argv[])
 	all = o.json ? json_object_new_array() : NULL;
 	code = write_all(dir, all);
 	if (all)
-		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
-	json_object_put(all);
+		json_print(all);
 	return code;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/frame.h"
@@ -96,8 +97,7 @@ static void print_json(const struct launch *l, const struct status *st)
 	json_object_object_add(o, "saved", json_object_new_boolean(st->saved));
 	add(o, "workspace", l->rec.workspace);
 	add(o, "image", l->rec.image);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print(const struct launch *l, const struct status *st)

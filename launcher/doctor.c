@@ -14,7 +14,6 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/hash.h"
 #include "enclave/base/io.h"
-#include "enclave/base/seal_footer.h"
 
 #define MIB (1ULL << 20)
 
@@ -143,7 +142,6 @@ void doctor_vault(struct doctor_facts *f)
 {
 	autoclose int fd = -EBADF;
 	struct seal_footer footer;
-	char hex[HASH_HEX_MAX];
 	struct stat st;
 
 	f->vault_there = lstat(f->vault, &st) == 0;
@@ -155,8 +153,7 @@ void doctor_vault(struct doctor_facts *f)
 	if (!f->vault_sealed)
 		return;
 	f->generation = footer.generation;
-	hash_hex_of(footer.vault_id, sizeof(footer.vault_id), hex);
-	snprintf(f->vault_id, sizeof(f->vault_id), "%.32s", hex);
+	hash_hex_of(footer.vault_id, sizeof(footer.vault_id), f->vault_id);
 }
 
 /* --- the checks ------------------------------------------------------------------------------ */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "enclave/base/seal_footer.h"
 #include "launcher/seen.h"
 
 enum doctor_level {
@@ -44,7 +45,7 @@ struct doctor_facts {
 	bool vault_luks;   /* it begins as LUKS2 does */
 	bool vault_sealed; /* it ends as a sealed vault does; then of its end: */
 	uint64_t generation;
-	char vault_id[33];
+	char vault_id[2 * SEAL_ID_BYTES + 1];
 	struct seen seen; /* what this host knows of; its generation is 0 when that is nothing */
 	bool seen_bad;	  /* it can't be read */
 	char workshop[40], vault[PATH_MAX];

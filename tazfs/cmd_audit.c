@@ -10,6 +10,7 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/hash.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/base/size.h"
 #include "tazfs/audit_key.h"
@@ -178,8 +179,7 @@ static void print_json(const struct audit_check *c, const char *file)
 	json_object_object_add(o, "line", whole ? NULL : json_object_new_uint64(c->line));
 	json_object_object_add(o, "flaw",
 			       whole ? NULL : json_object_new_string(audit_flaw_text[c->flaw]));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_text(const struct audit_check *c, const char *file)

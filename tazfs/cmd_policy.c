@@ -121,13 +121,6 @@ struct json_object *policy_file_json(const struct policy_error *err)
 	return o;
 }
 
-void policy_print_json(struct json_object *o)
-{
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
-}
-
 int policy_no_preset(const char *name)
 {
 	log_error("no preset is called '%s'; 'tazfs policy presets' lists them", name);

@@ -44,9 +44,6 @@ int policy_file_parse(const char *path, struct policy_file *ret_file, struct pol
 /* policy_file_json - line, column and text */
 struct json_object *policy_file_json(const struct policy_error *err);
 
-/* policy_print_json - as one line on standard output; takes @o */
-void policy_print_json(struct json_object *o);
-
 /* policy_no_preset - say that there is none of that name. Returns CMD_FAILED. */
 int policy_no_preset(const char *name);
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "tazfs/cmd_policy.h"
 #include "tazfs/policy_machine.h"
@@ -58,7 +59,7 @@ static void print_json(const struct policy *p, const struct policy_error *err,
 	json_object_object_add(o, "error", p ? NULL : policy_file_json(err));
 	json_object_object_add(o, "warnings", findings_json(never));
 	json_object_object_add(o, "here", findings_json(here));
-	policy_print_json(o);
+	json_print(o);
 }
 
 static int check(const struct policy_file *f, bool json)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/base/size.h"
 #include "tazfs/cmd_policy.h"
@@ -79,7 +80,7 @@ static void print_json(const char *text, size_t size)
 	json_object_object_add(o, "verdict", json_object_new_string_len(text, n));
 	json_object_object_add(o, "why",
 			       end ? json_object_new_string_len(end + 1, size - n - 1) : NULL);
-	policy_print_json(o);
+	json_print(o);
 }
 
 static int explain(const struct args *a)

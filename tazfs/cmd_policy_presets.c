@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/json.h"
 #include "tazfs/cmd_policy.h"
 #include "tazfs/policy_preset.h"
 
@@ -27,7 +28,7 @@ static void print_json(void)
 			json_object_new_boolean(!strcmp(p->name, POLICY_PRESET_DEFAULT)));
 		json_object_array_add(list, o);
 	}
-	policy_print_json(list);
+	json_print(list);
 }
 
 static int run(int argc, char *argv[])

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "tazfs/audit_show.h"
 #include "tazfs/audit_source.h"
@@ -212,7 +213,7 @@ static void print_json(const struct suggest *s, const struct audit_out *text, un
 	json_object_object_add(o, "suggestions", list);
 	json_object_object_add(o, "left_out", json_object_new_int64(left_out));
 	json_object_object_add(o, "text", json_text(text->data, text->n));
-	policy_print_json(o);
+	json_print(o);
 	free(buf);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "tazfs/cmd_policy.h"
 #include "tazfs/policy_preset.h"
@@ -128,7 +129,7 @@ static void print_end(const struct test *t, const struct policy_error *err)
 	json_object_object_add(o, "failed", json_object_new_int64(t->failed));
 	json_object_object_add(o, "error", err ? policy_file_json(err) : NULL);
 	json_object_object_add(o, "mismatches", json_object_get(t->mismatches));
-	policy_print_json(o);
+	json_print(o);
 }
 
 static int run_table(struct test *t, const struct policy_file *table)

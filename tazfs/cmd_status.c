@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "enclave/base/json.h"
 #include "enclave/base/log.h"
 #include "enclave/client.h"
 #include "tazfs/cmd.h"
@@ -31,8 +32,7 @@ static void print_json(const struct res_status *st)
 							  : NULL);
 	json_object_object_add(o, "view_pid",
 			       st->view_pid > 0 ? json_object_new_int(st->view_pid) : NULL);
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_text(const struct res_status *st)

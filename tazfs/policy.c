@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/base/hash.h"
 #include "tazfs/policy_priv.h"
 
 #define WORDS (POLICY_RULES_MAX / 64)
@@ -455,4 +456,15 @@ bool policy_is_even(const struct policy *p)
 			return true;
 	}
 	return false;
+}
+
+void policy_sum(const char *text, size_t size, char hex[POLICY_SUM_MAX])
+{
+	unsigned char sum[32];
+	struct hash_sha256 h;
+
+	hash_sha256_init(&h);
+	hash_sha256_add(&h, text, size);
+	hash_sha256_end(&h, sum);
+	hash_hex_of(sum, POLICY_SUM_MAX / 2, hex);
 }

@@ -56,6 +56,14 @@ int policy_parse(const char *text, size_t size, struct policy **ret,
 		 struct policy_error *ret_error);
 void policy_free(struct policy *p); /* NULL is allowed */
 
+#define POLICY_SUM_MAX 17
+
+/*
+ * policy_sum - what the audit calls a policy by: what "sha256sum FILE" of its text begins with
+ * @hex: 16 digits and a NUL
+ */
+void policy_sum(const char *text, size_t size, char hex[POLICY_SUM_MAX]);
+
 /* policy_text - as it was given to policy_parse(), with its size */
 const char *policy_text(const struct policy *p, size_t *ret_size);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "enclave/base/hash.h"
 #include "tazfs/policy_names.h"
 #include "tazfs/policy_parse.h"
 
@@ -28,17 +27,11 @@ struct suggest_item {
 void suggest_init(struct suggest *s, const struct policy *policy, bool in_force,
 		  suggest_wrong_t *wrong)
 {
-	struct hash_sha256 h;
-	unsigned char sum[32];
 	size_t size;
 	const char *text = policy_text(policy, &size);
 
 	*s = (struct suggest){ .policy = policy, .in_force = in_force, .wrong = wrong };
-	hash_sha256_init(&h);
-	hash_sha256_add(&h, text, size);
-	hash_sha256_end(&h, sum);
-	for (size_t i = 0; i < 8; i++)
-		sprintf(s->hash + 2 * i, "%02x", sum[i]);
+	policy_sum(text, size, s->hash);
 }
 
 void suggest_done(struct suggest *s)

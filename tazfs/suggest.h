@@ -45,9 +45,9 @@ typedef const char *suggest_wrong_t(const char *exe, const char *script);
 struct suggest {
 	const struct policy *policy;
 	bool in_force; /* it is the one that the view had last; else its hash must be in the log */
-	suggest_wrong_t *wrong; /* NULL: nobody looks */
-	char hash[17]; /* of the policy's text, and of the one that the log has as the last */
-	char last_hash[17];
+	suggest_wrong_t *wrong;	   /* NULL: nobody looks */
+	char hash[POLICY_SUM_MAX]; /* of the policy, and of the one that the log has as the last */
+	char last_hash[POLICY_SUM_MAX];
 	unsigned replaced;	     /* how often, so far */
 	uint64_t since_ns, until_ns; /* of what was recorded; 0: nothing */
 	uint64_t refused;	     /* how many decisions */

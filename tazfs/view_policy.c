@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "enclave/base/fd.h"
-#include "enclave/base/hash.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "tazfs/fs.h"
@@ -94,19 +93,14 @@ static int keep(struct view *v, const char *text, size_t size)
 	return r;
 }
 
-/* So that the audit tells which rules its verdicts are of: "sha256sum FILE" begins with this. */
+/* So that the audit tells which rules its verdicts are of. */
 static void say_replaced(struct view *v, const char *text, size_t size)
 {
-	char said[96], hex[HASH_HEX_MAX];
-	unsigned char sum[32];
-	struct hash_sha256 h;
+	char said[96], sum[POLICY_SUM_MAX];
 
-	hash_sha256_init(&h);
-	hash_sha256_add(&h, text, size);
-	hash_sha256_end(&h, sum);
-	hash_hex_of(sum, 8, hex);
-	snprintf(said, sizeof(said), AUDIT_NOTE_POLICY "%zu bytes" AUDIT_NOTE_SHA256 "%.16s", size,
-		 hex);
+	policy_sum(text, size, sum);
+	snprintf(said, sizeof(said), AUDIT_NOTE_POLICY "%zu bytes" AUDIT_NOTE_SHA256 "%s", size,
+		 sum);
 	view_audit_say(v, said);
 }
 

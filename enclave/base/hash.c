@@ -42,9 +42,9 @@ void hash_bytes(struct hash *h, size_t bytes, void *out)
 	memcpy(out, whole, bytes < sizeof(whole) ? bytes : sizeof(whole));
 }
 
-void hash_hex_of(const void *data, size_t size, char hex[HASH_HEX_MAX])
+void hash_hex_of(const void *data, size_t size, char *hex)
 {
-	sodium_bin2hex(hex, HASH_HEX_MAX, data, size);
+	sodium_bin2hex(hex, 2 * size + 1, data, size);
 }
 
 void hash_hex(struct hash *h, size_t bytes, char hex[HASH_HEX_MAX])

@@ -32,8 +32,8 @@ void hash_hex(struct hash *h, size_t bytes, char hex[HASH_HEX_MAX]);
 /* hash_bytes - the same as bytes */
 void hash_bytes(struct hash *h, size_t bytes, void *out);
 
-/* hash_hex_of - @size bytes (at most 64) as lower case hex */
-void hash_hex_of(const void *data, size_t size, char hex[HASH_HEX_MAX]);
+/* hash_hex_of - @size bytes as lower case hex; @hex: room for two digits each, and a NUL */
+void hash_hex_of(const void *data, size_t size, char *hex);
 
 /* hash_equal - are these bytes the same? In a time that does not depend on them. */
 int hash_equal(const void *a, const void *b, size_t size);
