@@ -306,14 +306,14 @@ static enum doctor_level check_vault(const struct doctor_facts *f, const struct 
 {
 	unsigned long long generation = f->generation, seen = f->seen.generation;
 
+	if (!f->root)
+		return say(s, DOCTOR_GOOD, "%s was not looked at: that takes root", f->workshop);
 	if (f->seen_bad)
 		return say(s, DOCTOR_STOPS, "the file seen of %s cannot be read", f->workshop);
 	if (!f->vault_there)
 		return seen ? say(s, DOCTOR_STOPS, "%s is gone, and this host has seen it",
 				  f->vault)
 			    : say(s, DOCTOR_GOOD, "%s has no vault yet", f->workshop);
-	if (!f->root)
-		return say(s, DOCTOR_GOOD, "%s is there", f->vault);
 	if (!f->vault_luks)
 		return say(s, DOCTOR_STOPS, "%s does not begin as LUKS2 does", f->vault);
 	if (!f->vault_sealed)
@@ -332,6 +332,8 @@ static enum doctor_level check_vault(const struct doctor_facts *f, const struct 
 
 static enum doctor_level check_image(const struct doctor_facts *f, const struct saying *s)
 {
+	if (!f->root)
+		return say(s, DOCTOR_GOOD, "%s was not looked at: that takes root", f->workshop);
 	if (!f->was_up)
 		return say(s, DOCTOR_GOOD, "%s was never up", f->workshop);
 	return f->image_there ? say(s, DOCTOR_GOOD, "the image of %s is there", f->workshop)

@@ -129,6 +129,18 @@ static void test_what_the_virtual_machine_has_is_no_lack_without_docker(void **s
 	assert_int_equal(level_of("modules"), DOCTOR_STOPS);
 }
 
+/* Its folder is root's alone: what is not seen is not said to be missing. */
+static void test_without_root_nothing_is_said_of_the_vault(void **state)
+{
+	all_is_well();
+	f.root = f.vault_there = f.was_up = false;
+	f.seen = (struct seen){ 0 };
+	assert_int_equal(level_of("vault"), DOCTOR_GOOD);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(found[i].name, "vault") || !strcmp(found[i].name, "image"))
+			assert_non_null(strstr(found[i].what, "not looked at"));
+}
+
 static void test_what_up_points_to_is_there(void **state)
 {
 	all_is_well();
@@ -280,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_where_all_is_well_all_is_good),
 		cmocka_unit_test(test_each_lack_is_found_by_its_check_alone),
 		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_docker),
+		cmocka_unit_test(test_without_root_nothing_is_said_of_the_vault),
 		cmocka_unit_test(test_what_up_points_to_is_there),
 		WITH_ROOT(test_the_kernel_is_read_from_its_files),
 		WITH_ROOT(test_device_mapper_without_crypt_is_not_enough),
