@@ -87,10 +87,16 @@ static int run(int argc, char *argv[])
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (c == 'c' || c == 'u' || visit_option(&v, c, optarg) < 0)
+		if (visit_option(&v, c, optarg) < 0)
 			return cmd_usage(&cmd_policy);
-	if (optind + 1 != argc)
+	if (v.opening.flags || v.user) {
+		log_error("--create, --accept-rollback and --user have no meaning here");
 		return cmd_usage(&cmd_policy);
+	}
+	if (optind + 1 != argc) {
+		log_error(optind == argc ? "which file?" : "one file only");
+		return cmd_usage(&cmd_policy);
+	}
 	if (privs_hide() < 0)
 		return CMD_FAILED;
 	r = read_policy(argv[optind], &fd);

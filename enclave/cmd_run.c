@@ -6,6 +6,8 @@
 #include "enclave/declared.h"
 #include "enclave/visit.h"
 
+enum { RUN_FILE = VISIT_OWN, RUN_APPROVE };
+
 struct args {
 	const char *path;
 	struct conf_file file;
@@ -22,15 +24,16 @@ static int prepare(const struct session_user *user, void *arg)
 static int parse(int argc, char *argv[], struct visit *v, struct args *a)
 {
 	static const struct option options[] = { VISIT_OPTIONS,
-						 { "file", required_argument, NULL, 'F' },
-						 { "approve", required_argument, NULL, 'A' },
+						 { "file", required_argument, NULL, RUN_FILE },
+						 { "approve", required_argument, NULL,
+						   RUN_APPROVE },
 						 { 0 } };
 	int c, r = 0;
 
 	while (r == 0 && (c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (c == 'F')
+		if (c == RUN_FILE)
 			a->path = optarg;
-		else if (c == 'A')
+		else if (c == RUN_APPROVE)
 			r = consent_take(&a->consent, optarg);
 		else
 			r = visit_option(v, c, optarg);

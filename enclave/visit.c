@@ -10,26 +10,26 @@
 #include "enclave/bridge.h"
 #include "enclave/client.h"
 
-int visit_option(struct visit *v, int letter, const char *arg)
+int visit_option(struct visit *v, int val, const char *arg)
 {
-	switch (letter) {
-	case 'c':
+	switch (val) {
+	case VISIT_CREATE:
 		v->opening.flags |= OPEN_CREATE;
 		return 0;
-	case 'a':
+	case VISIT_ACCEPT_ROLLBACK:
 		v->opening.flags |= OPEN_ACCEPT_ROLLBACK;
 		return 0;
-	case 'p':
+	case VISIT_PASSPHRASE_FD:
 		return opening_parse_fd("passphrase-fd", arg, &v->opening.passphrase_fd);
-	case 'k':
+	case VISIT_KEY_FILE:
 		v->opening.key_file = arg;
 		return 0;
-	case 'f':
+	case VISIT_FIDO2:
 		v->opening.fido2 = true;
 		return 0;
-	case 's':
+	case VISIT_SEAL_FD:
 		return opening_parse_fd("seal-fd", arg, &v->opening.seal_fd);
-	case 'u':
+	case VISIT_USER:
 		v->user = arg;
 		return 0;
 	default:

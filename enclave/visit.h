@@ -30,13 +30,26 @@ struct visit {
 		.opening = { .seal_fd = -1, .passphrase_fd = -1 }, \
 	}
 
-/* What opens a vault, in "unlock" too, for getopt_long(3): visit_option() gets its letters. */
-#define VISIT_OPEN_OPTIONS                                                                   \
-	{ "create", no_argument, NULL, 'c' }, { "accept-rollback", no_argument, NULL, 'a' }, \
-		{ "passphrase-fd", required_argument, NULL, 'p' },                           \
-		{ "key-file", required_argument, NULL, 'k' },                                \
-	{                                                                                    \
-		"fido2", no_argument, NULL, 'f'                                              \
+/* What getopt_long(3) returns for them: no letters, so that a command's own never meet them. */
+enum visit_val {
+	VISIT_CREATE = 256,
+	VISIT_ACCEPT_ROLLBACK,
+	VISIT_PASSPHRASE_FD,
+	VISIT_KEY_FILE,
+	VISIT_FIDO2,
+	VISIT_SEAL_FD,
+	VISIT_USER,
+	VISIT_OWN, /* the first of a command's own */
+};
+
+/* What opens a vault, in "unlock" too, for getopt_long(3); visit_option() takes what it returns. */
+#define VISIT_OPEN_OPTIONS                                                         \
+	{ "create", no_argument, NULL, VISIT_CREATE },                             \
+		{ "accept-rollback", no_argument, NULL, VISIT_ACCEPT_ROLLBACK },   \
+		{ "passphrase-fd", required_argument, NULL, VISIT_PASSPHRASE_FD }, \
+		{ "key-file", required_argument, NULL, VISIT_KEY_FILE },           \
+	{                                                                          \
+		"fido2", no_argument, NULL, VISIT_FIDO2                            \
 	}
 #define VISIT_OPEN_HELP                                                                   \
 	"  --create           make a new vault when there is none\n"                      \
@@ -45,10 +58,10 @@ struct visit {
 	"  --key-file F       open it with a key file ('enclave key add --key-file F')\n" \
 	"  --fido2            open it with a FIDO2 token that is plugged in here\n"
 
-#define VISIT_OPTIONS                                                    \
-	VISIT_OPEN_OPTIONS, { "seal-fd", required_argument, NULL, 's' }, \
-	{                                                                \
-		"user", required_argument, NULL, 'u'                     \
+#define VISIT_OPTIONS                                                              \
+	VISIT_OPEN_OPTIONS, { "seal-fd", required_argument, NULL, VISIT_SEAL_FD }, \
+	{                                                                          \
+		"user", required_argument, NULL, VISIT_USER                        \
 	}
 #define VISIT_HELP                                                                         \
 	"  --user NAME        whose session; needed when called as root\n" VISIT_OPEN_HELP \
@@ -56,7 +69,7 @@ struct visit {
 
 /* visit_option - take one of VISIT_OPTIONS. Returns 0, or -EINVAL (said) when it is none or wrong.
  */
-int visit_option(struct visit *v, int letter, const char *arg);
+int visit_option(struct visit *v, int val, const char *arg);
 
 /* visit_can_ask - has it a key, or a terminal to ask for one on? Says so when it has neither. */
 bool visit_can_ask(const struct visit *v);
