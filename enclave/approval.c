@@ -26,13 +26,22 @@ const char *approval_word(const struct approval *a)
 	return kinds[a->kind].word;
 }
 
+static const struct {
+	const char *word, *text;
+} states[] = {
+	[APPROVAL_GIVEN] = { "confirmed", "confirmed" },
+	[APPROVAL_NEW] = { "new", "never confirmed" },
+	[APPROVAL_CHANGED] = { "changed", "changed since it was confirmed" },
+};
+
 const char *approval_state_word(enum approval_state state)
 {
-	static const char *const words[] = { [APPROVAL_GIVEN] = "confirmed",
-					     [APPROVAL_NEW] = "new",
-					     [APPROVAL_CHANGED] = "changed" };
+	return states[state].word;
+}
 
-	return words[state];
+const char *approval_state_text(enum approval_state state)
+{
+	return states[state].text;
 }
 
 /* --- the hash -------------------------------------------------------------------------------- */

@@ -34,8 +34,11 @@ enum approval_state { APPROVAL_GIVEN, APPROVAL_NEW, APPROVAL_CHANGED };
 /* approval_word - "command" or "variable" */
 const char *approval_word(const struct approval *a);
 
-/* approval_state_word - "confirmed", "new" or "changed" */
+/* approval_state_word - for programs: "confirmed", "new" or "changed" */
 const char *approval_state_word(enum approval_state state);
+
+/* approval_state_text - the same for people */
+const char *approval_state_text(enum approval_state state);
 
 /*
  * approval_init, approval_init_env - what would be said yes to: the entry's command, its variable

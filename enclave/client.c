@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 
@@ -215,6 +216,19 @@ bool client_no_keeper(int err, char *buf, size_t size)
 	else
 		return false;
 	return true;
+}
+
+int client_say(int err, enum proto_why why, const char *what)
+{
+	char text[256];
+
+	if (why != WHY_NONE)
+		log_error("%s", client_why(why));
+	else if (client_no_keeper(err, text, sizeof(text)))
+		log_error("%s", text);
+	else
+		log_err(err, "%s", what);
+	return err;
 }
 
 int client_status(struct res_status *ret)

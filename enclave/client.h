@@ -20,6 +20,9 @@
  */
 bool client_no_keeper(int err, char *buf, size_t size);
 
+/* client_say - say why the keeper did not do @what. Returns @err. */
+int client_say(int err, enum proto_why why, const char *what);
+
 /* client_status - Returns 0 or -errno. */
 int client_status(struct res_status *ret);
 

@@ -113,7 +113,7 @@ static int run(int argc, char *argv[])
 	}
 	r = outside_tty_run(tty, on_own_tty, &job);
 	if (r < 0)
-		log_err(r, "make a terminal for the command; nothing was run");
+		log_err(r, "give the command a terminal");
 	return r < 0 ? CMD_FAILED : r;
 }
 

@@ -77,10 +77,6 @@ static int parse(int argc, char *argv[], struct args *a)
 
 /* --- what is there: --list ------------------------------------------------------------------- */
 
-static const char *const state_words[] = { [APPROVAL_GIVEN] = "confirmed",
-					   [APPROVAL_NEW] = "never confirmed",
-					   [APPROVAL_CHANGED] = "changed since it was confirmed" };
-
 static bool is_present(int root, const struct entry *e)
 {
 	autoclose int fd = place_file(root, e->file);
@@ -92,7 +88,7 @@ static void list_text(int root, const struct entry *e, const struct approval *a,
 		      const char *why)
 {
 	printf("%s: %s, %s\n", e->name, is_present(root, e) ? "there" : "missing",
-	       why ? why : state_words[state]);
+	       why ? why : approval_state_text(state));
 	if (a->text && state != APPROVAL_GIVEN)
 		fputs(a->text, stdout);
 }

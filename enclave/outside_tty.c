@@ -255,12 +255,12 @@ int outside_tty_run(int tty, void (*start)(const char *own_tty, int peers, void 
 	r.master = take_fd(&master);
 	r.signals = signals;
 	r.sock = take_fd(&ours);
-	pass_bytes(&r);
+	res = pass_bytes(&r);
 	cooked(&r);
 	fd_close(&r.master);
 	fd_close(&r.sock);
 	fd_close(&r.listener);
-	return r.status;
+	return res;
 }
 
 /* --- the monitor ----------------------------------------------------------------------------- */

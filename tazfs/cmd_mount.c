@@ -95,7 +95,7 @@ static int mount_vault(const char *path)
 {
 	autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	enum proto_why why = WHY_NONE;
-	char text[256];
+	char what[PATH_MAX + 32];
 	int r;
 
 	if (fd < 0) {
@@ -105,12 +105,8 @@ static int mount_vault(const char *path)
 	r = client_mount(fd, &why);
 	if (r == 0)
 		return CMD_DONE;
-	if (why != WHY_NONE)
-		log_error("%s", client_why(why));
-	else if (client_no_keeper(r, text, sizeof(text)))
-		log_error("%s", text);
-	else
-		log_err(r, "mount the vault at %s", path);
+	snprintf(what, sizeof(what), "mount the vault at %s", path);
+	client_say(r, why, what);
 	return CMD_FAILED;
 }
 

@@ -52,7 +52,6 @@ static int run(int argc, char *argv[])
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
 						 { NULL, 0, NULL, 0 } };
 	struct res_status st;
-	char text[256];
 	int json = 0, c, r;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -64,10 +63,7 @@ static int run(int argc, char *argv[])
 		return cmd_usage(&cmd_status);
 	r = client_status(&st);
 	if (r < 0) {
-		if (client_no_keeper(r, text, sizeof(text)))
-			log_error("%s", text);
-		else
-			log_err(r, "ask the keeper");
+		client_say(r, WHY_NONE, "ask the keeper");
 		return CMD_FAILED;
 	}
 	(json ? print_json : print_text)(&st);

@@ -107,8 +107,9 @@ static bool is_path(const char *path)
 {
 	char text[GLOB_BYTES_MAX + 16];
 	struct audit_out o = { .data = text, .room = sizeof(text) - 1 };
-	const struct suggest_use use = { .path = path, .may = MAY_ALL };
-	struct suggest_unit unit = { .path = use.path, .len = strlen(path), .shape = SUGGEST_TREE };
+	const struct suggest_unit unit = { .path = path,
+					   .len = strlen(path),
+					   .shape = SUGGEST_TREE };
 	struct policy_error err;
 	struct policy *p = NULL;
 	bool good;
