@@ -35,6 +35,9 @@ enum opt_bit {
 		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT,
 };
 
+#define OPTS_MEMORY_BYTES \
+	(1024ULL << 20) /* RAM of a virtual machine by default, beside its vault */
+
 struct opts {
 	unsigned given; /* which of opt_bit were */
 	const char *name;

@@ -17,6 +17,13 @@ static bool idles_longer(const struct opts *o, const struct opts *than)
 	return !o->idle_sec || o->idle_sec > than->idle_sec; /* 0: never */
 }
 
+/* A new key's derivation takes half of what is free: with less, passphrases are cheaper to guess.
+ */
+static bool has_less_memory(const struct opts *o, const struct opts *than)
+{
+	return o->memory_bytes < OPTS_MEMORY_BYTES + than->vault_bytes;
+}
+
 static bool keeps_fewer(const struct opts *o, const struct opts *than)
 {
 	return o->keep < than->keep;
@@ -36,7 +43,7 @@ static const struct key {
 } keys[] = {
 	{ "layer", OPT_LAYER, NULL, NULL },
 	{ "without", OPT_WITHOUT, NULL, NULL },
-	{ "memory", OPT_MEMORY, NULL, NULL },
+	{ "memory", OPT_MEMORY, has_less_memory, "not less than the default, 1280M" },
 	{ "vault-size", OPT_VAULT_SIZE, NULL, NULL },
 	{ "idle", OPT_IDLE, idles_longer, "not longer than the default, 15m" },
 	{ "keep", OPT_KEEP, keeps_fewer, "not less than the default, 3" },
@@ -122,7 +129,8 @@ static int take(struct opts *o, const struct key *k, char *value, unsigned allow
 	if (!is_plain(value) || opts_take(&tried, 2, argv, why, sizeof(why)) != 2)
 		return refuse(at, "%s wants %s", k->name, opts_wants(k->name));
 	if (k->weaker && k->weaker(&tried, &defaults))
-		return refuse(at, "%s: a workspace may ask for %s; more is for the command line",
+		return refuse(at,
+			      "%s: a workspace may ask for %s; all else is for the command line",
 			      k->name, k->limit);
 	/* What was typed wins. */
 	if (allowed & k->bit && !(o->given & k->bit))

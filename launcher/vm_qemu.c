@@ -19,9 +19,9 @@
 #include "enclave/base/msg.h"
 #include "enclave/base/run.h"
 #include "enclave/base/size.h"
+#include "launcher/opts.h"
 
 #define MIB		(1024ULL * 1024)
-#define MEMORY_DEFAULT	(1024 * MIB) /* beside the vault, which lives in RAM too */
 #define ARGV_MAX	192
 #define KILL_TIMEOUT_MS 10000
 #define PIDFILE_MS	5000
@@ -236,7 +236,8 @@ static int serve_folder(const struct workshop *w, const struct vm_files *files, 
 static void add_machine(struct argv *a, const struct workshop *w, enum vm_accel accel)
 {
 	unsigned long long mib =
-		((w->memory_bytes ? w->memory_bytes : MEMORY_DEFAULT + w->vault_bytes) + MIB - 1) /
+		((w->memory_bytes ? w->memory_bytes : OPTS_MEMORY_BYTES + w->vault_bytes) + MIB -
+		 1) /
 		MIB;
 
 	if (accel == VM_KVM) {

@@ -103,12 +103,13 @@ static void test_a_workspace_sets_nothing_that_is_the_persons(void **state)
 
 static void test_a_workspace_asks_for_no_less_protection(void **state)
 {
-	static const char *const weaker[] = { "idle = 16m", "idle = 0", "keep = 2",
-					      "view-memory = cached" };
+	static const char *const weaker[] = { "idle = 16m",    "idle = 0",
+					      "keep = 2",      "view-memory = cached",
+					      "memory = 256M", "memory = 1279M" };
 
 	for (size_t i = 0; i < sizeof(weaker) / sizeof(*weaker); i++) {
 		assert_int_equal(parse(weaker[i]), -EINVAL);
-		assert_non_null(strstr(why, "more is for the command line"));
+		assert_non_null(strstr(why, "all else is for the command line"));
 	}
 }
 
