@@ -25,9 +25,8 @@
 #include "enclave/sealer.h"
 #include "enclave/volume.h"
 
-#define MS	      1000000ULL
-#define SEC	      (1000 * MS)
-#define IDLE_REPLY_NS (2 * SEC) /* a view that is silent for longer is stuck */
+#define MS  1000000ULL
+#define SEC (1000 * MS)
 
 /* --- sources --------------------------------------------------------------------------------- */
 
@@ -190,14 +189,10 @@ static void on_idle(struct keeper *k, struct source *s)
 	drain_timer(s);
 	if (k->state != LS_UNLOCKED)
 		return;
-	if (k->idle_asked) {
-		log_warn("the view does not answer: locking");
-		keeper_event(k, LE_LOCK);
-		return;
-	}
+	/* It may have been used this moment, and be slow to say so: whether it answers at all is
+	 * for its pulse to tell (keeper_pulse.c). */
 	k->idle_asked = true;
 	view_send(k, VIEW_ASK_IDLE);
-	keeper_arm(&k->idle_timer, IDLE_REPLY_NS);
 }
 
 static void on_settle(struct keeper *k, struct source *s)
