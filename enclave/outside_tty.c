@@ -214,6 +214,24 @@ __attribute__((noreturn)) static void be_monitor(int slave, int peers, const sig
 	_exit(1);
 }
 
+/* A terminal that is as ours is; both descriptors are the caller's, also after an error. */
+static int open_own(int tty, int *ret_master, int *ret_slave, char name[NAME_MAX_])
+{
+	struct termios how;
+	struct winsize ws = { 0 };
+
+	if (tcgetattr(tty, &how) < 0)
+		return -errno;
+	ioctl(tty, TIOCGWINSZ, &ws);
+	if (openpty(ret_master, ret_slave, name, &how, &ws) < 0)
+		return -errno;
+	if (fcntl(*ret_master, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(*ret_slave, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(*ret_master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
 int outside_tty_run(int tty, void (*start)(const char *own_tty, int peers, void *arg), void *arg)
 {
 	autoclose int master = -EBADF, slave = -EBADF, signals = -EBADF;
@@ -225,18 +243,11 @@ int outside_tty_run(int tty, void (*start)(const char *own_tty, int peers, void 
 			   .sock = -EBADF,
 			   .listener = -EBADF };
 	char name[NAME_MAX_];
-	struct termios how;
-	struct winsize ws = { 0 };
 	sigset_t before;
 
-	if (tcgetattr(tty, &how) < 0)
-		return -errno;
-	ioctl(tty, TIOCGWINSZ, &ws);
-	if (openpty(&master, &slave, name, &how, &ws) < 0)
-		return -errno;
-	if (fcntl(master, F_SETFD, FD_CLOEXEC) < 0 || fcntl(slave, F_SETFD, FD_CLOEXEC) < 0 ||
-	    fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-		return -errno;
+	res = open_own(tty, &master, &slave, name);
+	if (res < 0)
+		return res;
 	signals = catch_signals(&before);
 	if (signals < 0)
 		return signals;
