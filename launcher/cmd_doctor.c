@@ -45,6 +45,7 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	char dir[PATH_MAX - 64];
 	const struct engine *e;
 	struct record rec;
+	int r;
 
 	snprintf(f->workshop, sizeof(f->workshop), "%s", name);
 	if (workshop_state_dir(name, dir, sizeof(dir)) < 0)
@@ -54,8 +55,10 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	if (seen_load(dir, &f->seen) < 0)
 		f->seen_bad = true;
 	doctor_vault(f);
-	f->was_up = record_load(dir, &rec) == 0;
+	r = record_load(dir, &rec);
+	f->was_up = r == 0;
 	e = f->was_up ? engine_find(rec.engine) : NULL;
+	f->record_bad = (r < 0 && r != -ENOENT) || (f->was_up && !e);
 	f->image_there = e && e->has_image(rec.image) == 1;
 }
 

@@ -330,12 +330,22 @@ static enum doctor_level check_vault(const struct doctor_facts *f, const struct 
 		   f->vault, generation);
 }
 
+static enum doctor_level check_record(const struct doctor_facts *f, const struct saying *s)
+{
+	if (!f->root)
+		return say(s, DOCTOR_GOOD, "%s was not looked at: that takes root", f->workshop);
+	if (f->record_bad)
+		return say(s, DOCTOR_STOPS, "what %s was started with cannot be read", f->workshop);
+	return say(s, DOCTOR_GOOD, f->was_up ? "%s has been started before" : "%s was never up",
+		   f->workshop);
+}
+
 static enum doctor_level check_image(const struct doctor_facts *f, const struct saying *s)
 {
 	if (!f->root)
 		return say(s, DOCTOR_GOOD, "%s was not looked at: that takes root", f->workshop);
 	if (!f->was_up)
-		return say(s, DOCTOR_GOOD, "%s was never up", f->workshop);
+		return say(s, DOCTOR_GOOD, "no image is known of %s", f->workshop);
 	return f->image_there ? say(s, DOCTOR_GOOD, "the image of %s is there", f->workshop)
 			      : say(s, DOCTOR_WARNS, "the image of %s is gone", f->workshop);
 }
@@ -377,6 +387,9 @@ static const struct check {
 	  "nothing opens without that file, and others need not even have its size",
 	  "put the newest copy in its place, or a kept state (tazlaunch history, restore); an older one "
 	  "opens with --accept-rollback; chmod 600 and chown root" },
+	{ "record", check_record, "it says which engine, image and workspace a workshop has",
+	  "put the file workshop in its folder back from a copy; or end what still runs of it, remove "
+	  "that file, and the next up writes it" },
 	{ "image", check_image, "the next start has to build it, for which it needs a network",
 	  "tazlaunch build" },
 };

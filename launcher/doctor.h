@@ -42,6 +42,7 @@ struct doctor_facts {
 
 	/* The workshop --name; a vault only after its first session. */
 	bool was_up, vault_there, vault_private;
+	bool record_bad;   /* what it was started with can't be read */
 	bool vault_luks;   /* it begins as LUKS2 does */
 	bool vault_sealed; /* it ends as a sealed vault does; then of its end: */
 	uint64_t generation;

@@ -31,6 +31,35 @@ struct opts *launch_globals(void)
 	return &globals;
 }
 
+/* --- what can go wrong ----------------------------------------------------------------------- */
+
+const char *launch_checks(enum launch_stage stage)
+{
+	static const char *const checks[STAGES] = {
+		[STAGE_LOCK] = "root, state-room",
+		[STAGE_ENGINE] = "engine, modules",
+		[STAGE_BUILD] = "engine, cache-room, image",
+		[STAGE_SEEN] = "vault",
+		[STAGE_RECORD] = "record, state-room",
+		[STAGE_START] = "engine, modules, kvm, cache-room",
+		[STAGE_KEEPER] = "modules, vault, state-room",
+	};
+
+	return checks[stage];
+}
+
+/* All errors of `up` come through here, after they were said. */
+static int failed(const struct launch *l, enum launch_stage stage, int r)
+{
+	if (r < 0)
+		log_info("'sudo tazlaunch doctor --name %s' tells what this machine lacks; look "
+			 "there at: %s",
+			 l->o.name, launch_checks(stage));
+	return r;
+}
+
+/* --- the line, and the workshop that is meant ------------------------------------------------ */
+
 static int usage(const struct cmd *cmd, const char *before, const char *what, const char *after)
 {
 	log_error("%s%s%s", before, what, after);
@@ -88,7 +117,7 @@ int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool
 	if (r == 0)
 		r = record_load(l->state_dir, &l->rec);
 	if (r < 0 && r != -ENOENT) {
-		log_err(r, "read %s/workshop", l->state_dir);
+		failed(l, STAGE_RECORD, log_err(r, "read %s/workshop", l->state_dir));
 		return CMD_FAILED;
 	}
 	l->was_up = r == 0;
@@ -112,33 +141,6 @@ struct workshop launch_describe(const struct launch *l)
 		.durability = l->o.durability,
 		.view_memory = l->o.view_memory,
 	};
-}
-
-/* --- what can go wrong ----------------------------------------------------------------------- */
-
-const char *launch_checks(enum launch_stage stage)
-{
-	static const char *const checks[STAGES] = {
-		[STAGE_LOCK] = "root, state-room",
-		[STAGE_ENGINE] = "engine, modules",
-		[STAGE_BUILD] = "engine, cache-room, image",
-		[STAGE_SEEN] = "vault",
-		[STAGE_RECORD] = "state-room",
-		[STAGE_START] = "engine, modules, kvm, cache-room",
-		[STAGE_KEEPER] = "modules, vault, state-room",
-	};
-
-	return checks[stage];
-}
-
-/* All errors of `up` come through here, after they were said. */
-static int failed(const struct launch *l, enum launch_stage stage, int r)
-{
-	if (r < 0)
-		log_info("'sudo tazlaunch doctor --name %s' tells what this machine lacks; look "
-			 "there at: %s",
-			 l->o.name, launch_checks(stage));
-	return r;
 }
 
 /* --- which engine ---------------------------------------------------------------------------- */
@@ -197,7 +199,7 @@ int launch_running(struct launch *l)
 
 	if (l->was_up && !e) {
 		log_error("%s/workshop names the unknown engine '%s'", l->state_dir, l->rec.engine);
-		return -EBADMSG;
+		return failed(l, STAGE_RECORD, -EBADMSG);
 	}
 	r = e ? e->running(&w) : 0;
 	if (r < 0)
@@ -329,7 +331,9 @@ int launch_lock(struct launch *l, bool make, int *ret_lock)
 		return failed(l, STAGE_LOCK, log_err(*ret_lock, "lock %s", l->state_dir));
 	r = record_load(l->state_dir, &l->rec);
 	l->was_up = r == 0;
-	return r < 0 && r != -ENOENT ? log_err(r, "read %s/workshop", l->state_dir) : 0;
+	if (r < 0 && r != -ENOENT)
+		return failed(l, STAGE_RECORD, log_err(r, "read %s/workshop", l->state_dir));
+	return 0;
 }
 
 int launch_up(struct launch *l)

@@ -109,6 +109,7 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 	LACK("vault", f.generation = 8, DOCTOR_GOOD);
 	LACK("vault", f.seen_bad = true, DOCTOR_STOPS);
 	LACK("vault", f.vault_private = false, DOCTOR_WARNS);
+	LACK("record", f.record_bad = true, DOCTOR_STOPS);
 	LACK("image", f.image_there = false, DOCTOR_WARNS);
 	LACK("image", f.image_there = f.was_up = false, DOCTOR_GOOD);
 }
