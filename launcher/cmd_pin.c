@@ -8,6 +8,7 @@
 #include "launcher/cmd.h"
 #include "launcher/launch.h"
 #include "launcher/layers.h"
+#include "launcher/source.h"
 
 #define WORDS_MAX 64
 

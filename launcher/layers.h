@@ -128,7 +128,4 @@ int layers_explain(const struct engine *engine, const struct layers_choice *choi
 int layers_current(const struct engine *engine, const char *without, char (*ret)[LAYER_TAG_MAX],
 		   size_t max);
 
-/* layers_source - $TAZ_SOURCE, or where this program was compiled */
-const char *layers_source(void);
-
 #endif

@@ -12,6 +12,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
 #include "launcher/layers_chain.h"
+#include "launcher/source.h"
 
 #define DEBIAN "docker.io/library/debian:trixie-slim"
 

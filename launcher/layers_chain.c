@@ -12,14 +12,8 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
+#include "launcher/source.h"
 #include "launcher/vm_host.h"
-
-const char *layers_source(void)
-{
-	const char *env = getenv("TAZ_SOURCE");
-
-	return env && *env ? env : TAZ_SOURCE_DIR;
-}
 
 /* --- what could not be fetched --------------------------------------------------------------- */
 

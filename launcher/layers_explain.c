@@ -14,6 +14,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/layers_chain.h"
+#include "launcher/source.h"
 #include "launcher/vm_host.h"
 
 #define MANIFEST_MAX (1 << 20)

@@ -12,6 +12,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
+#include "launcher/source.h"
 
 #define VM_INIT	  "taz-vm-init"
 #define ARGS_MAX  64
@@ -28,11 +29,7 @@ const char *vm_cache(void)
 
 int vm_script(const char *name, char *buf, size_t size)
 {
-	const char *source = getenv("TAZ_SOURCE");
-
-	if (!source || !*source)
-		source = TAZ_SOURCE_DIR;
-	if ((size_t)snprintf(buf, size, "%s/images/%s", source, name) >= size)
+	if ((size_t)snprintf(buf, size, "%s/images/%s", layers_source(), name) >= size)
 		return -ENAMETOOLONG;
 	return access(buf, X_OK) < 0 ? -errno : 0;
 }

@@ -25,7 +25,7 @@ bool vm_kvm_worth_a_try(void);
 const char *vm_cache(void);
 
 /*
- * vm_script - the path of a script below images/ of the source ($TAZ_SOURCE or where it was built)
+ * vm_script - the path of a script below images/ of the source (layers_source())
  * Returns 0, -ENAMETOOLONG, or -ENOENT when there is no such program.
  */
 int vm_script(const char *name, char *buf, size_t size);
