@@ -227,12 +227,16 @@ int launch_build(struct launch *l)
 
 static int choose_workspace(struct launch *l)
 {
+	const char *const own[] = { layers_source(), "/proc/self/exe", l->state_dir, NULL };
 	autofree char *cwd = getcwd(NULL, 0);
+	const char *why;
 
 	if (!cwd)
 		return log_err(-errno, "current directory");
-	if (!strcmp(cwd, "/")) {
-		log_info("the whole of / is no workspace: /workspace is an empty folder");
+	why = workspace_refused(cwd, own);
+	if (why) {
+		log_info("%s: /workspace is an empty folder; start it in a project's directory",
+			 why);
 		free(cwd);
 		if (asprintf(&cwd, "%s/work", l->state_dir) < 0) {
 			cwd = NULL;

@@ -247,12 +247,31 @@ int record_save(const char *state_dir, const struct record *rec)
 	return 0;
 }
 
+/* Is it the directory, or somewhere in it? Both without links and a slash at the end. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
+}
+
+const char *workspace_refused(const char *cwd, const char *const own[])
+{
+	char path[PATH_MAX];
+
+	if (!strcmp(cwd, "/"))
+		return "the whole of / is no workspace";
+	for (; *own; own++)
+		if (realpath(*own, path) && (is_below(path, cwd) || is_below(cwd, path)))
+			return "taz itself is in this directory, and root runs it, so it is no "
+			       "workspace";
+	return NULL;
+}
+
 int workspace_inside(const char *workspace, const char *cwd, char *buf, size_t size)
 {
-	size_t n = strlen(workspace);
-
-	if (!strncmp(cwd, workspace, n) && (cwd[n] == '/' || !cwd[n]) &&
-	    snprintf(buf, size, "/workspace%s", cwd + n) < (int)size)
+	if (is_below(cwd, workspace) &&
+	    snprintf(buf, size, "/workspace%s", cwd + strlen(workspace)) < (int)size)
 		return 0;
 	snprintf(buf, size, "/workspace");
 	return -ENOENT;

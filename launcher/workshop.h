@@ -71,6 +71,17 @@ int record_load(const char *state_dir, struct record *ret);
 int record_save(const char *state_dir, const struct record *rec);
 
 /*
+ * workspace_refused - why a directory may not be the workspace
+ * @cwd: as getcwd(3) has it
+ * @own: what root runs on this host: paths of taz's programs and sources; ended by NULL
+ *
+ * What is in the workspace can be written from inside the workshop. With taz itself in it, whoever
+ * is inside would be root outside, at the next start. One that is not there is passed over.
+ * Returns the reason, or NULL when it may.
+ */
+const char *workspace_refused(const char *cwd, const char *const own[]);
+
+/*
  * workspace_inside - where a host directory is seen inside
  * Returns 0, or -ENOENT when it is not in the workspace: @buf is then "/workspace".
  */

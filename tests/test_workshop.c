@@ -62,6 +62,33 @@ static void test_a_directory_is_mapped_into_the_workspace(void **state)
 	assert_int_equal(workspace_inside("/home/u/p", "/", buf, sizeof(buf)), -ENOENT);
 }
 
+/* Whoever is inside could change there what root runs next. */
+static void test_what_root_runs_is_in_no_workspace(void **state)
+{
+	char root[] = "/tmp/test_workshop.XXXXXX", taz[64], src[64], near[64], link[64];
+	const char *const own[] = { link, NULL };
+
+	assert_non_null(mkdtemp(root));
+	snprintf(taz, sizeof(taz), "%s/taz", root);
+	snprintf(src, sizeof(src), "%s/taz/launcher", root);
+	snprintf(near, sizeof(near), "%s/taz2", root);
+	snprintf(link, sizeof(link), "%s/link", root);
+	assert_int_equal(mkdir(taz, 0700), 0);
+	assert_int_equal(mkdir(src, 0700), 0);
+	assert_null(workspace_refused(taz, own)); /* there is no such link yet */
+	assert_int_equal(symlink(taz, link), 0);
+	assert_non_null(workspace_refused(taz, own));
+	assert_non_null(workspace_refused(src, own));
+	assert_non_null(workspace_refused(root, own));
+	assert_non_null(workspace_refused("/", own));
+	assert_null(workspace_refused(near, own));
+	assert_null(workspace_refused(link, (const char *const[]){ NULL }));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(rmdir(src), 0);
+	assert_int_equal(rmdir(taz), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
 static void test_removing_a_workshop_leaves_what_a_link_in_it_leads_to(void **state)
 {
 	char dir[] = "/tmp/taz-remove-XXXXXX", path[96], outside[] = "/tmp/taz-kept-XXXXXX";
@@ -319,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_who_waits_for_a_lock_does_not_get_that_of_a_removed_workshop),
 		cmocka_unit_test(test_an_interrupted_removal_is_gone_on_with),
 		cmocka_unit_test(test_a_directory_is_mapped_into_the_workspace),
+		cmocka_unit_test(test_what_root_runs_is_in_no_workspace),
 		cmocka_unit_test(test_removing_a_workshop_leaves_what_a_link_in_it_leads_to),
 		cmocka_unit_test(test_a_record_with_anything_odd_is_refused),
 		cmocka_unit_test(test_a_record_is_read_as_it_was_saved),
