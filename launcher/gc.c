@@ -17,6 +17,15 @@ static bool is_kept(const struct gc *gc, const char *tag)
 	return false;
 }
 
+/* As layer_hash_tag() and debian_find() name them: somebody's own images may be called taz/...,
+ * too. */
+static bool is_ours(const char *tag)
+{
+	const char *hash = strrchr(tag, ':');
+
+	return hash && strspn(hash + 1, "0123456789abcdef") == 32 && !hash[1 + 32];
+}
+
 static int keep_workshop(struct gc *gc, const char *root, const char *name)
 {
 	char dir[PATH_MAX];
@@ -76,14 +85,17 @@ int gc_remove(const struct gc *gc, const struct engine *engine, char *images, bo
 	int first = 0;
 
 	for (char *tag = strtok_r(images, "\n", &save); tag; tag = strtok_r(NULL, "\n", &save)) {
-		int r = is_kept(gc, tag) || dry ? 0 : engine->remove_image(tag);
+		int r;
 
-		if (r < 0) {
-			log_err(r, "remove %s", tag);
-			first = first ? first : r;
-		} else if (!is_kept(gc, tag)) {
+		if (is_kept(gc, tag) || !is_ours(tag))
+			continue;
+		r = dry ? 0 : engine->remove_image(tag);
+		if (r == 0) {
 			gone(tag, arg);
+			continue;
 		}
+		log_err(r, "remove %s", tag);
+		first = first ? first : r;
 	}
 	return first;
 }

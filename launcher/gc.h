@@ -28,6 +28,9 @@ int gc_find(struct gc *gc, const struct engine *engine, const char *without,
 
 /*
  * gc_remove - remove the others; one that can't be removed keeps no other from it
+ *
+ * Only what has a tag of ours: a name and a hash. Somebody's own taz/NAME:1.0 is passed over.
+ *
  * @images: tags, one a line; is cut up
  * @dry: only say which
  * @gone: called for each that is gone

@@ -13,6 +13,9 @@
 #include "launcher/layers_chain.h"
 #include "launcher/workshop.h"
 
+#define H1 "0123456789abcdef0123456789abcdef"
+#define H2 "0123456789abcdef0123456789abcde0"
+
 static char root[64];
 static char removed[256];
 
@@ -24,7 +27,7 @@ static int has_image(const char *tag)
 
 static int remove_image(const char *tag)
 {
-	if (!strcmp(tag, "taz/busy:1"))
+	if (!strcmp(tag, "taz/busy:" H1))
 		return -EBUSY;
 	strcat(strcat(removed, tag), " ");
 	return 0;
@@ -66,22 +69,36 @@ static bool keeps(const struct gc *gc, const char *tag)
 
 static void test_an_image_in_use_keeps_no_other(void **state)
 {
-	struct gc gc = { .kept = { "taz/kept:1" }, .n = 1 };
-	char images[] = "taz/old:1\ntaz/busy:1\ntaz/kept:1\ntaz/old:2\n", said[64] = "";
+	struct gc gc = { .kept = { "taz/kept:" H1 }, .n = 1 };
+	char images[] = "taz/old:" H1 "\ntaz/busy:" H1 "\ntaz/kept:" H1 "\ntaz/old:" H2 "\n",
+	     said[256] = "";
 
 	assert_int_equal(gc_remove(&gc, &engine, images, false, say, said), -EBUSY);
-	assert_string_equal(removed, "taz/old:1 taz/old:2 ");
+	assert_string_equal(removed, "taz/old:" H1 " taz/old:" H2 " ");
 	assert_string_equal(said, removed);
 }
 
 static void test_a_dry_run_removes_nothing_and_says_all(void **state)
 {
-	struct gc gc = { .kept = { "taz/kept:1" }, .n = 1 };
-	char images[] = "taz/old:1\ntaz/busy:1\ntaz/kept:1", said[64] = "";
+	struct gc gc = { .kept = { "taz/kept:" H1 }, .n = 1 };
+	char images[] = "taz/old:" H1 "\ntaz/busy:" H1 "\ntaz/kept:" H1, said[256] = "";
 
 	assert_int_equal(gc_remove(&gc, &engine, images, true, say, said), 0);
 	assert_string_equal(removed, "");
-	assert_string_equal(said, "taz/old:1 taz/busy:1 ");
+	assert_string_equal(said, "taz/old:" H1 " taz/busy:" H1 " ");
+}
+
+/* A docker user called taz has such names at a registry, and "reference=taz/" finds them, too. */
+static void test_an_image_of_somebody_else_stays(void **state)
+{
+	struct gc gc = { .n = 0 };
+	char images[] = "taz/web:latest\ntaz/web:1.0\ntaz/web:<none>\ntaz/web:" H1 "0\ntaz/web\n"
+			"taz/old:" H1 "\nlocalhost/taz-debian:" H2 "\n";
+	char said[256] = "";
+
+	assert_int_equal(gc_remove(&gc, &engine, images, false, say, said), 0);
+	assert_string_equal(removed, "taz/old:" H1 " localhost/taz-debian:" H2 " ");
+	assert_string_equal(said, removed);
 }
 
 static void test_what_a_build_of_any_layer_would_give_stays(void **state)
@@ -133,6 +150,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_image_in_use_keeps_no_other, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_dry_run_removes_nothing_and_says_all, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_an_image_of_somebody_else_stays, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_what_a_build_of_any_layer_would_give_stays,
 						setup, teardown),
