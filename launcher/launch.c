@@ -225,6 +225,30 @@ int launch_build(struct launch *l)
 	return failed(l, STAGE_BUILD, r);
 }
 
+static int is_up(const char *name, const char *dir, const struct record *rec)
+{
+	const struct engine *e = engine_find(rec->engine);
+	const struct workshop w = { .name = name, .state_dir = dir };
+
+	return e ? e->running(&w) : 0;
+}
+
+static int check_around(const struct launch *l)
+{
+	char name[WORKSHOP_NAME_MAX + 1] = "";
+	int r = workshop_around(l->state_dir, l->rec.workspace, is_up, name);
+
+	if (r < 0)
+		return log_err(r, "look whether this directory is in the workspace of %s", name);
+	if (r == 0)
+		return 0;
+	log_error("this directory is in the workspace of %s, which is up: from inside there it can "
+		  "be exchanged for any other; start this one elsewhere, or after 'tazlaunch down "
+		  "--name %s'",
+		  name, name);
+	return -EBUSY;
+}
+
 static int choose_workspace(struct launch *l)
 {
 	const char *const own[] = { layers_source(), "/proc/self/exe", l->state_dir, NULL };
@@ -248,7 +272,7 @@ static int choose_workspace(struct launch *l)
 		return -EINVAL;
 	}
 	strcpy(l->rec.workspace, cwd);
-	return 0;
+	return check_around(l);
 }
 
 /* What the kernel's global names begin with: two hosts' folders of one name never meet. */

@@ -1,5 +1,6 @@
 #include "launcher/workshop.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -266,6 +267,50 @@ const char *workspace_refused(const char *cwd, const char *const own[])
 			return "taz itself is in this directory, and root runs it, so it is no "
 			       "workspace";
 	return NULL;
+}
+
+static int is_around(const char *root, const char *name, const char *cwd, workshop_is_up_t *is_up)
+{
+	char dir[PATH_MAX];
+	struct record rec;
+	int r;
+
+	if (snprintf(dir, sizeof(dir), "%s/%s", root, name) >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	r = record_load(dir, &rec);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!is_below(cwd, rec.workspace) || !strcmp(cwd, rec.workspace))
+		return 0;
+	return is_up(name, dir, &rec);
+}
+
+int workshop_around(const char *state_dir, const char *cwd, workshop_is_up_t *is_up,
+		    char ret_name[WORKSHOP_NAME_MAX + 1])
+{
+	const char *own = strrchr(state_dir, '/') + 1;
+	autofree char *root = strndup(state_dir, own - 1 - state_dir);
+	DIR *d = root ? opendir(root) : NULL;
+	int r = 0;
+
+	if (!d)
+		return root ? -errno : -ENOMEM;
+	while (r == 0) {
+		const struct dirent *e;
+
+		errno = 0;
+		e = readdir(d);
+		if (!e) {
+			r = -errno;
+			break;
+		}
+		if (!workshop_name_ok(e->d_name) || !strcmp(e->d_name, own))
+			continue;
+		strcpy(ret_name, e->d_name); /* a workshop's name is short */
+		r = is_around(root, e->d_name, cwd, is_up);
+	}
+	closedir(d);
+	return r;
 }
 
 int workspace_inside(const char *workspace, const char *cwd, char *buf, size_t size)

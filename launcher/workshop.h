@@ -82,6 +82,22 @@ int record_save(const char *state_dir, const struct record *rec);
 const char *workspace_refused(const char *cwd, const char *const own[]);
 
 /*
+ * workshop_around - another workshop that is up, in whose workspace a directory lies
+ * @state_dir: of the workshop that is asked for; those beside it are looked at
+ * @cwd: as getcwd(3) has it
+ * @is_up: 1, 0 or -errno, for a name, its folder and its record
+ * @ret_name: of the one that was found, or could not be asked
+ *
+ * Whoever is inside that one can put a link in the place of @cwd, or of a directory above it,
+ * between our look and the engine's: the new workspace would be any directory of the host. Of the
+ * workspace itself he can't. Returns 1, 0 when there is none, or -errno of opendir(3), readdir(3),
+ * record_load(), @is_up.
+ */
+typedef int workshop_is_up_t(const char *name, const char *dir, const struct record *rec);
+int workshop_around(const char *state_dir, const char *cwd, workshop_is_up_t *is_up,
+		    char ret_name[WORKSHOP_NAME_MAX + 1]);
+
+/*
  * workspace_inside - where a host directory is seen inside
  * Returns 0, or -ENOENT when it is not in the workspace: @buf is then "/workspace".
  */

@@ -89,6 +89,54 @@ static void test_what_root_runs_is_in_no_workspace(void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+static const char *up_name;
+static int up_answer;
+
+static int says(const char *name, const char *dir, const struct record *rec)
+{
+	assert_string_equal(strrchr(dir, '/') + 1, name);
+	return !strcmp(name, up_name) ? up_answer : 0;
+}
+
+static void save_workspace(const char *root, const char *name, const char *workspace)
+{
+	struct record rec = { .engine = "vm", .image = "i", .instance = "x-1" };
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "%s/%s", root, name);
+	assert_int_equal(workshop_make_dirs(dir), 0);
+	strcpy(rec.workspace, workspace);
+	assert_int_equal(record_save(dir, &rec), 0);
+}
+
+static void test_a_workspace_inside_of_that_of_one_that_is_up_is_noticed(void **state)
+{
+	char root[] = "/tmp/test_workshop.XXXXXX", mine[64], name[WORKSHOP_NAME_MAX + 1], cmd[64];
+
+	assert_non_null(mkdtemp(root));
+	snprintf(mine, sizeof(mine), "%s/mine", root);
+	save_workspace(root, "mine", "/p");
+	save_workspace(root, "far", "/elsewhere");
+	save_workspace(root, "near", "/p/a");
+	up_name = "near";
+	up_answer = 1;
+	assert_int_equal(workshop_around(mine, "/p/a/b", says, name), 1);
+	assert_string_equal(name, "near");
+	assert_int_equal(workshop_around(mine, "/p/a", says, name), 0); /* two of one workspace */
+	assert_int_equal(workshop_around(mine, "/p", says, name), 0);
+	assert_int_equal(workshop_around(mine, "/p/ab/c", says, name), 0);
+	up_answer = 0;
+	assert_int_equal(workshop_around(mine, "/p/a/b", says, name), 0);
+	up_answer = -ECONNREFUSED; /* who can't be asked may be up */
+	assert_int_equal(workshop_around(mine, "/p/a/b", says, name), -ECONNREFUSED);
+	assert_string_equal(name, "near");
+	up_name = "mine";
+	up_answer = 1;
+	assert_int_equal(workshop_around(mine, "/p/b", says, name), 0);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
+	assert_int_equal(system(cmd), 0);
+}
+
 static void test_removing_a_workshop_leaves_what_a_link_in_it_leads_to(void **state)
 {
 	char dir[] = "/tmp/taz-remove-XXXXXX", path[96], outside[] = "/tmp/taz-kept-XXXXXX";
@@ -347,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_an_interrupted_removal_is_gone_on_with),
 		cmocka_unit_test(test_a_directory_is_mapped_into_the_workspace),
 		cmocka_unit_test(test_what_root_runs_is_in_no_workspace),
+		cmocka_unit_test(test_a_workspace_inside_of_that_of_one_that_is_up_is_noticed),
 		cmocka_unit_test(test_removing_a_workshop_leaves_what_a_link_in_it_leads_to),
 		cmocka_unit_test(test_a_record_with_anything_odd_is_refused),
 		cmocka_unit_test(test_a_record_is_read_as_it_was_saved),
