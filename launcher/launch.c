@@ -13,6 +13,7 @@
 #include "launcher/attach.h"
 #include "launcher/layers.h"
 #include "launcher/project.h"
+#include "launcher/source.h"
 
 void std_fds_open(void)
 {
