@@ -1,0 +1,366 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tazfs/grant.h"
+#include "tazfs/policy.h"
+
+#define PATH "kube/config"
+#define SEC  1000000000ULL
+
+static struct grants g;
+
+static int setup(void **state)
+{
+	grants_clear(&g);
+	return 0;
+}
+
+/* A process of the session, which runs that file. */
+static struct program runs(pid_t pid, uint64_t ino)
+{
+	struct program p = { .pid = pid, .start = 100 + pid, .known = true, .exe = { 7, ino } };
+
+	return p;
+}
+
+static struct program hashed(struct program p, unsigned char first)
+{
+	p.hashed = true;
+	p.hash[0] = first;
+	return p;
+}
+
+static struct grant to(enum grant_to whom, bool yes, struct program p)
+{
+	struct grant x = { .yes = yes, .to = whom, .session = 1, .who = p, .may = MAY_READ };
+
+	strcpy(x.path, PATH);
+	return x;
+}
+
+static int add(struct grant x)
+{
+	return grants_add(&g, &x, 0);
+}
+
+static enum grant_answer in_session(struct program p, uint32_t session)
+{
+	struct grant_request req = { &p, session, MAY_READ, PATH, 0 };
+
+	return grants_answer(&g, &req, NULL);
+}
+
+static enum grant_answer asked(struct program p)
+{
+	return in_session(p, 1);
+}
+
+static enum grant_answer asked_for(struct program p, unsigned may, const char *path, uint64_t now)
+{
+	struct grant_request req = { &p, 1, may, path, now };
+
+	return grants_answer(&g, &req, NULL);
+}
+
+static void test_without_an_answer_there_is_none(void **state)
+{
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+}
+
+static void test_a_process_is_its_pid_its_start_and_what_it_runs(void **state)
+{
+	struct program other = runs(10, 5);
+
+	assert_int_equal(add(to(GRANT_PROCESS, true, runs(10, 5))), 1);
+	assert_int_equal(asked(runs(10, 5)), GRANT_YES);
+	assert_int_equal(asked(runs(11, 5)), GRANT_NONE);
+	other.pid++; /* which began in the same tick */
+	assert_int_equal(asked(other), GRANT_NONE);
+	other = runs(10, 5);
+	other.start++; /* the number was given to another process */
+	assert_int_equal(asked(other), GRANT_NONE);
+	assert_int_equal(asked(runs(10, 6)), GRANT_NONE); /* execve(2) */
+	other = runs(10, 5);
+	other.script = (struct file_id){ 7, 9 };
+	assert_int_equal(asked(other), GRANT_NONE);
+	other = runs(10, 5);
+	other.doubt = true; /* execve(2), of who knows what */
+	assert_int_equal(asked(other), GRANT_NONE);
+	other = runs(10, 5);
+	other.exe.dev++;
+	assert_int_equal(asked(other), GRANT_NONE);
+	other = runs(10, 5);
+	other.known = false;
+	assert_int_equal(asked(other), GRANT_NONE);
+}
+
+static void test_a_session_is_whoever_runs_that_file_in_it(void **state)
+{
+	add(to(GRANT_SESSION, true, runs(10, 5)));
+	assert_int_equal(asked(runs(11, 5)), GRANT_YES);
+	assert_int_equal(asked(runs(11, 6)), GRANT_NONE);
+	assert_int_equal(in_session(runs(11, 5), 2), GRANT_NONE);
+}
+
+static void test_a_program_is_its_content_in_any_session(void **state)
+{
+	struct program script = hashed(runs(11, 6), 1), doubt = script;
+
+	add(to(GRANT_PROGRAM, true, hashed(runs(10, 5), 1)));
+	assert_int_equal(in_session(hashed(runs(11, 6), 1), 2), GRANT_YES);
+	assert_int_equal(asked(hashed(runs(10, 5), 2)), GRANT_NONE); /* replaced in place */
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);	     /* not hashed */
+	script.script.ino = 9;
+	doubt.doubt = true;
+	assert_int_equal(asked(script), GRANT_NONE);
+	assert_int_equal(asked(doubt), GRANT_NONE);
+}
+
+static void test_never_fits_the_file_or_its_content(void **state)
+{
+	add(to(GRANT_PROGRAM, false, hashed(runs(10, 5), 1)));
+	assert_int_equal(asked(runs(11, 5)), GRANT_NO);
+	assert_int_equal(asked(hashed(runs(11, 6), 1)), GRANT_NO); /* a copy */
+	assert_int_equal(asked(hashed(runs(11, 6), 2)), GRANT_NONE);
+}
+
+static void test_never_to_a_script_is_not_never_to_its_interpreter(void **state)
+{
+	struct program script = hashed(runs(10, 5), 1), other;
+
+	script.script = (struct file_id){ 7, 9 };
+	other = script;
+	other.script.ino = 10;
+	add(to(GRANT_PROGRAM, false, script));
+	assert_int_equal(asked(script), GRANT_NO);
+	assert_int_equal(asked(other), GRANT_NONE);
+}
+
+static void test_a_yes_is_for_all_that_is_asked_and_a_no_for_any_of_it(void **state)
+{
+	struct grant x = to(GRANT_PROCESS, true, runs(10, 5));
+
+	x.may = MAY_READ | MAY_WRITE;
+	add(x);
+	assert_int_equal(asked_for(runs(10, 5), MAY_WRITE, PATH, 0), GRANT_YES);
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ | MAY_DELETE, PATH, 0), GRANT_NONE);
+	add(to(GRANT_PROCESS, false, runs(11, 5)));
+	assert_int_equal(asked_for(runs(11, 5), MAY_READ | MAY_WRITE, PATH, 0), GRANT_NO);
+	assert_int_equal(asked_for(runs(11, 5), MAY_WRITE, PATH, 0), GRANT_NONE);
+}
+
+static void test_only_that_very_path_is_meant(void **state)
+{
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, "kube", 0), GRANT_NONE);
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH ".bak", 0), GRANT_NONE);
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, "", 0), GRANT_NONE);
+	assert_int_equal(asked_for(runs(10, 5), 0, PATH, 0), GRANT_NONE); /* to ask for nothing */
+}
+
+static void test_a_refusal_comes_before_any_yes(void **state)
+{
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	add(to(GRANT_SESSION, true, runs(10, 5)));
+	add(to(GRANT_PROGRAM, false, runs(10, 5)));
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	assert_int_equal(asked(runs(10, 5)), GRANT_NO);
+}
+
+static void test_what_is_over_is_over(void **state)
+{
+	struct grant x = to(GRANT_SESSION, true, runs(10, 5));
+
+	x.until_ns = 60 * SEC;
+	add(x);
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 60 * SEC - 1), GRANT_YES);
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 60 * SEC), GRANT_NONE);
+	assert_null(grants_next(&g, 0, 60 * SEC));
+}
+
+static void test_once_is_once_and_a_count_is_a_count(void **state)
+{
+	struct grant x = to(GRANT_PROCESS, true, runs(10, 5));
+
+	x.left = 1;
+	add(x);
+	assert_int_equal(asked(runs(10, 5)), GRANT_YES);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+	x.left = 3;
+	add(x);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(asked(runs(10, 5)), GRANT_YES);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+}
+
+static void test_a_count_is_used_only_when_nothing_else_fits(void **state)
+{
+	struct grant counted = to(GRANT_PROCESS, true, runs(10, 5)), soon = counted;
+	unsigned n;
+
+	counted.left = soon.left = 1;
+	soon.until_ns = 60 * SEC;
+	add(counted);
+	add(soon);
+	n = add(to(GRANT_SESSION, true, runs(10, 5)));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(asked(runs(10, 5)), GRANT_YES);
+	assert_int_equal(grants_revoke(&g, n), 0);
+	assert_int_equal(asked(runs(10, 5)), GRANT_YES); /* the one that would end first */
+	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 61 * SEC), GRANT_YES);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+}
+
+static void test_what_is_revoked_counts_no_more(void **state)
+{
+	int first = add(to(GRANT_PROCESS, true, runs(10, 5)));
+	int second = add(to(GRANT_PROCESS, true, runs(11, 5)));
+
+	assert_int_equal(grants_revoke(&g, first), 0);
+	assert_int_equal(grants_revoke(&g, first), -ENOENT);
+	assert_int_equal(grants_revoke(&g, 0), -ENOENT);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+	assert_int_equal(asked(runs(11, 5)), GRANT_YES);
+	assert_true(add(to(GRANT_PROCESS, true, runs(12, 5))) > second); /* no number twice */
+}
+
+static void test_a_list_is_in_the_order_of_the_numbers(void **state)
+{
+	const struct grant *x = NULL;
+	unsigned seen = 0;
+
+	for (int i = 0; i < 5; i++)
+		add(to(GRANT_PROCESS, true, runs(10 + i, 5)));
+	grants_revoke(&g, 2);
+	add(to(GRANT_PROCESS, false, runs(20, 5))); /* in the place of number 2 */
+	for (unsigned after = 0; (x = grants_next(&g, after, 0)); after = x->number) {
+		assert_true(x->number > after && x->number != 2);
+		seen++;
+	}
+	assert_int_equal(seen, 5);
+}
+
+static void test_a_session_takes_its_answers_along(void **state)
+{
+	struct grant other = to(GRANT_SESSION, true, runs(10, 5));
+
+	other.session = 2;
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	add(to(GRANT_SESSION, true, runs(10, 5)));
+	add(to(GRANT_PROGRAM, false, runs(12, 8)));
+	add(other);
+	grants_end_session(&g, 1);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+	assert_int_equal(in_session(runs(10, 5), 2), GRANT_YES);
+	assert_int_equal(asked(runs(12, 8)), GRANT_NO); /* never is until the lock */
+}
+
+static void test_a_full_table_keeps_its_refusals(void **state)
+{
+	for (int i = 0; i < GRANTS_MAX; i++)
+		assert_int_equal(add(to(GRANT_PROCESS, i < 2, runs(10 + i, 5))), i + 1);
+	assert_int_equal(add(to(GRANT_PROCESS, true, runs(500, 5))), -ENOSPC);
+	assert_int_equal(add(to(GRANT_PROCESS, false, runs(501, 5))), GRANTS_MAX + 1);
+	assert_int_equal(asked(runs(10, 5)), GRANT_NONE); /* the oldest yes has given its place */
+	assert_int_equal(asked(runs(11, 5)), GRANT_YES);
+	assert_int_equal(asked(runs(12, 5)), GRANT_NO);
+	assert_true(add(to(GRANT_PROCESS, false, runs(502, 5))) > 0);
+	assert_int_equal(add(to(GRANT_PROCESS, false, runs(503, 5))), -ENOSPC);
+}
+
+static void test_what_names_nobody_is_not_taken(void **state)
+{
+	struct program script = hashed(runs(10, 5), 1);
+	struct grant x;
+
+	script.script.ino = 9;
+	assert_int_equal(add(to(GRANT_PROCESS, true, (struct program){ .pid = 10 })), -EINVAL);
+	assert_int_equal(add(to(GRANT_PROCESS, true, runs(10, 0))), -EINVAL);
+	assert_int_equal(add(to(GRANT_PROCESS, true, runs(0, 5))), -EINVAL);
+	assert_int_equal(add(to(GRANT_PROGRAM, true, runs(10, 5))), -EINVAL); /* no hash */
+	assert_int_equal(add(to(GRANT_PROGRAM, true, script)), -EINVAL);
+	x = to(GRANT_SESSION, true, runs(10, 5));
+	x.session = 0;
+	assert_int_equal(add(x), -EINVAL);
+	x = to(GRANT_PROCESS, true, runs(10, 5));
+	x.may = 0;
+	assert_int_equal(add(x), -EINVAL);
+	x.may = MAY_ALL + 1;
+	assert_int_equal(add(x), -EINVAL);
+	x.may = MAY_READ;
+	memset(x.path, 'a', sizeof(x.path));
+	assert_int_equal(add(x), -EINVAL);
+	x = to(GRANT_PROCESS, false, runs(10, 5));
+	x.left = 1;
+	assert_int_equal(add(x), -EINVAL);
+	assert_null(grants_next(&g, 0, 0));
+}
+
+static void test_of_whom_the_script_is_a_guess_a_yes_is_for_once(void **state)
+{
+	struct program guess = runs(10, 5);
+	struct grant x;
+
+	guess.doubt = true;
+	assert_int_equal(add(to(GRANT_PROCESS, true, guess)), -EINVAL);
+	x = to(GRANT_SESSION, true, guess);
+	x.left = 1;
+	assert_int_equal(add(x), -EINVAL);
+	x.to = GRANT_PROCESS;
+	x.left = 2;
+	assert_int_equal(add(x), -EINVAL);
+	x.left = 1;
+	assert_true(add(x) > 0);
+	assert_int_equal(asked(guess), GRANT_YES);
+	assert_int_equal(asked(guess), GRANT_NONE);
+	assert_true(add(to(GRANT_PROCESS, false, guess)) > 0); /* a no may be for long */
+	assert_int_equal(asked(guess), GRANT_NO);
+	assert_int_equal(asked(guess), GRANT_NO);
+}
+
+static void test_nothing_of_a_path_is_left(void **state)
+{
+	static const struct grants none;
+
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	grants_revoke(&g, 1);
+	assert_memory_equal(&g.all, &none.all, sizeof(none.all));
+	add(to(GRANT_PROCESS, true, runs(10, 5)));
+	grants_clear(&g);
+	assert_memory_equal(&g, &none, sizeof(none));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(test_without_an_answer_there_is_none),
+		T(test_a_process_is_its_pid_its_start_and_what_it_runs),
+		T(test_a_session_is_whoever_runs_that_file_in_it),
+		T(test_a_program_is_its_content_in_any_session),
+		T(test_never_fits_the_file_or_its_content),
+		T(test_never_to_a_script_is_not_never_to_its_interpreter),
+		T(test_a_yes_is_for_all_that_is_asked_and_a_no_for_any_of_it),
+		T(test_only_that_very_path_is_meant),
+		T(test_a_refusal_comes_before_any_yes),
+		T(test_what_is_over_is_over),
+		T(test_once_is_once_and_a_count_is_a_count),
+		T(test_a_count_is_used_only_when_nothing_else_fits),
+		T(test_what_is_revoked_counts_no_more),
+		T(test_a_list_is_in_the_order_of_the_numbers),
+		T(test_a_session_takes_its_answers_along),
+		T(test_a_full_table_keeps_its_refusals),
+		T(test_what_names_nobody_is_not_taken),
+		T(test_of_whom_the_script_is_a_guess_a_yes_is_for_once),
+		T(test_nothing_of_a_path_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
