@@ -1,0 +1,87 @@
+/*
+ * question - what a person is asked over a program's terminal, and how the answer is typed. Pure.
+ *
+ * The host's tazlaunch asks: nothing in the workshop sees the question or can answer it. All that
+ * comes from there is foreign: the names in a question, and what the program has written to the
+ * terminal before it, which may be an order to type something back (a report of the cursor, of the
+ * title). So the answer is a letter and Enter, counts only after the keyboard was silent for
+ * QUESTION_QUIET_MS, and whatever looks like a terminal's report begins that silence anew.
+ */
+#ifndef TAZ_LAUNCHER_QUESTION_H
+#define TAZ_LAUNCHER_QUESTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define QUESTION_QUIET_MS 700
+#define QUESTION_PATH	  1024 /* bytes, with the NUL */
+#define QUESTION_TEXT	  512
+#define QUESTION_CHAIN	  8
+#define QUESTION_HASH	  32 /* SHA-256 */
+
+enum question_answer {
+	QUESTION_OPEN, /* not answered yet */
+	QUESTION_ONCE,
+	QUESTION_PROCESS,
+	QUESTION_NO,	/* nor is this process asked about again */
+	QUESTION_NEVER, /* nor is this program, until the lock */
+};
+
+/* Strings have any bytes but NUL, which ends them. */
+struct question {
+	uint32_t may; /* bits: read write create delete execute list, in this order */
+	uint32_t pid;
+	uint32_t hashed;     /* 1: @hash is there */
+	uint32_t more_args;  /* 1: there are more than those in @args */
+	uint32_t n_chain;    /* who started it, parent first */
+	uint32_t more_chain; /* 1: there are more */
+	uint8_t hash[QUESTION_HASH];
+	char path[QUESTION_PATH]; /* below ~/secrets */
+	char exe[QUESTION_PATH];
+	char script[QUESTION_PATH];		   /* "": none */
+	char args[QUESTION_TEXT];		   /* as the process says, joined by spaces */
+	char chain[QUESTION_CHAIN][QUESTION_TEXT]; /* programs */
+};
+
+/* question_check - is it one? Returns 0 or -EBADMSG: a string without end, bits or counts out of
+ * range, no path, no program. Whoever handles a question has checked it first. */
+int question_check(const struct question *q);
+
+/*
+ * question_draw - the bytes that show it on a terminal of that size, from its upper left corner on
+ * @left_sec: how long there is to answer
+ * @typed: of question_typed()
+ *
+ * Only printable ASCII of what is foreign is shown as it is, all other bytes, quotes and
+ * backslashes as \xHH: no two names look the same. What is asked about is shown whole or not at
+ * all; arguments and the chain end in "..." where the room does. Returns the number of bytes, or
+ * -ENOSPC when the terminal or @size is too small: then the answer is no.
+ */
+ssize_t question_draw(const struct question *q, unsigned rows, unsigned cols, unsigned left_sec,
+		      char typed, char *buf, size_t size);
+
+/* --- the keys --------------------------------------------------------------------------------- */
+
+struct question_keys {
+	uint64_t quiet_ns; /* keys count from then on */
+	char letter;	   /* 0: none */
+	bool spoilt;	   /* there was more than a letter: Enter begins a new line */
+};
+
+/* question_keys_begin - the question has just been drawn */
+void question_keys_begin(struct question_keys *k, uint64_t now_ns);
+
+/*
+ * question_keys_feed - what was read from the terminal in raw mode
+ * @now_ns: when it was read
+ * Ctrl+C and Ctrl+D are no, once keys count. Everything behind an answer is dropped.
+ */
+enum question_answer question_keys_feed(struct question_keys *k, const uint8_t *buf, size_t n,
+					uint64_t now_ns);
+
+/* question_typed - the letter that is waiting for Enter, '?' for a line that is none, or 0 */
+char question_typed(const struct question_keys *k);
+
+#endif
