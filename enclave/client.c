@@ -350,7 +350,7 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *r
 }
 
 /* The sealed passphrase for either of the two; the answer is the verdict. */
-static int send_box(enum proto_op op, int sock, const uint8_t *box, uint32_t len,
+static int send_box(enum proto_op op, int sock, const uint8_t *box, uint32_t len, int fd,
 		    struct res_done *ret)
 {
 	struct req_sealed req = { .op = op, .len = len };
@@ -359,7 +359,7 @@ static int send_box(enum proto_op op, int sock, const uint8_t *box, uint32_t len
 	if (len > sizeof(req.box))
 		return -EMSGSIZE;
 	memcpy(req.box, box, len);
-	return ask(sock, &req, sizeof(req), -EBADF, RES_DONE, NULL, 0, ret);
+	return ask(sock, &req, sizeof(req), fd, RES_DONE, NULL, 0, ret);
 }
 
 int client_policy(int sock, int fd, struct res_done *ret)
@@ -370,9 +370,9 @@ int client_policy(int sock, int fd, struct res_done *ret)
 	return ask(sock, &req, sizeof(req), fd, RES_DONE, NULL, 0, ret);
 }
 
-int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
+int client_sealed(int sock, const uint8_t *box, uint32_t len, int asks, struct res_done *ret)
 {
-	return send_box(REQ_SEALED, sock, box, len, ret);
+	return send_box(REQ_SEALED, sock, box, len, asks, ret);
 }
 
 int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_done *ret)
@@ -389,7 +389,7 @@ int client_restore(const char *what, struct res_seal_to *ret_seal, struct res_do
 
 int client_restore_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret)
 {
-	return send_box(REQ_RESTORE_SEALED, sock, box, len, ret);
+	return send_box(REQ_RESTORE_SEALED, sock, box, len, -EBADF, ret);
 }
 
 int client_keys(struct res_keys *ret, struct res_done *ret_done)

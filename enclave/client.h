@@ -69,10 +69,11 @@ int client_open(uint32_t flags, struct res_seal_to *ret_seal, struct res_done *r
  * client_sealed - send the sealed passphrase and wait for the verdict
  * @sock: of client_open(), borrowed
  * @box, @len: the sealed box; @len 0 gives up
+ * @asks: root's only: the socket to who shows the session's questions, borrowed; or -EBADF
  *
  * Returns 0: the session is open, its leader registered; or -errno, -EPERM for a wrong passphrase.
  */
-int client_sealed(int sock, const uint8_t *box, uint32_t len, struct res_done *ret);
+int client_sealed(int sock, const uint8_t *box, uint32_t len, int asks, struct res_done *ret);
 
 /*
  * client_policy - put the view's policy in force

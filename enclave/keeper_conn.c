@@ -291,23 +291,23 @@ static const struct request {
 	uint32_t op;
 	size_t size;
 	enum conn_state state;
-	bool takes_fd;
+	enum { NO_FD, MAYBE_FD, ONE_FD } fds;
 	void (*on)(struct keeper *k, struct conn *c, const void *msg, int fd);
 } requests[] = {
-	{ REQ_STATUS, sizeof(struct req_plain), CONN_IDLE, false, on_status },
-	{ REQ_OPEN, sizeof(struct req_open), CONN_IDLE, false, open_begin },
-	{ REQ_SEALED, sizeof(struct req_sealed), CONN_PROMPT, false, open_go_on },
-	{ REQ_MOUNT, sizeof(struct req_plain), CONN_IDLE, true, on_mount },
-	{ REQ_LOCK, sizeof(struct req_plain), CONN_IDLE, false, on_lock },
-	{ REQ_SAVE, sizeof(struct req_plain), CONN_IDLE, false, on_save },
-	{ REQ_LEAVE, sizeof(struct req_plain), CONN_IDLE, false, on_leave },
-	{ REQ_HISTORY, sizeof(struct req_plain), CONN_IDLE, false, atrest_on_history },
-	{ REQ_RESTORE, sizeof(struct req_restore), CONN_IDLE, false, atrest_on_restore },
-	{ REQ_RESTORE_SEALED, sizeof(struct req_sealed), CONN_RESTORE_PROMPT, false,
+	{ REQ_STATUS, sizeof(struct req_plain), CONN_IDLE, NO_FD, on_status },
+	{ REQ_OPEN, sizeof(struct req_open), CONN_IDLE, NO_FD, open_begin },
+	{ REQ_SEALED, sizeof(struct req_sealed), CONN_PROMPT, MAYBE_FD, open_go_on },
+	{ REQ_MOUNT, sizeof(struct req_plain), CONN_IDLE, ONE_FD, on_mount },
+	{ REQ_LOCK, sizeof(struct req_plain), CONN_IDLE, NO_FD, on_lock },
+	{ REQ_SAVE, sizeof(struct req_plain), CONN_IDLE, NO_FD, on_save },
+	{ REQ_LEAVE, sizeof(struct req_plain), CONN_IDLE, NO_FD, on_leave },
+	{ REQ_HISTORY, sizeof(struct req_plain), CONN_IDLE, NO_FD, atrest_on_history },
+	{ REQ_RESTORE, sizeof(struct req_restore), CONN_IDLE, NO_FD, atrest_on_restore },
+	{ REQ_RESTORE_SEALED, sizeof(struct req_sealed), CONN_RESTORE_PROMPT, NO_FD,
 	  atrest_on_sealed },
-	{ REQ_KEY, sizeof(struct req_key), CONN_IDLE, false, key_begin },
-	{ REQ_POLICY, sizeof(struct req_plain), CONN_IDLE, true, on_policy },
-	{ REQ_KEY_SEALED, sizeof(struct req_key_sealed), CONN_KEY_PROMPT, false, key_go_on },
+	{ REQ_KEY, sizeof(struct req_key), CONN_IDLE, NO_FD, key_begin },
+	{ REQ_POLICY, sizeof(struct req_plain), CONN_IDLE, ONE_FD, on_policy },
+	{ REQ_KEY_SEALED, sizeof(struct req_key_sealed), CONN_KEY_PROMPT, NO_FD, key_go_on },
 };
 
 static const struct request *find_request(uint32_t op, size_t size)
@@ -333,7 +333,8 @@ static void on_conn(struct keeper *k, struct source *s)
 	ssize_t n = msg_recv(s->fd, &m, sizeof(m), &fd, 1);
 	const struct request *req = n > 0 ? find_request(m.op, n) : NULL;
 
-	if (!req || req->state != c->state || req->takes_fd != (fd >= 0)) {
+	if (!req || req->state != c->state || (req->fds == NO_FD && fd >= 0) ||
+	    (req->fds == ONE_FD && fd < 0)) {
 		drop(k, c);
 		return;
 	}
@@ -374,7 +375,7 @@ static void on_connect(struct keeper *k, struct source *s)
 			    .src.fd = -EBADF,
 			    .worker.fd = -EBADF,
 			    .bound.fd = -EBADF,
-			    .leader.pidfd = -EBADF };
+			    .leader = { .pidfd = -EBADF, .asks = -EBADF } };
 	if (keeper_watch(k, &c->src, fd, on_conn) < 0)
 		c->used = false;
 	else

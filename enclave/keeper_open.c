@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -39,6 +40,31 @@ bool open_or_lock(struct keeper *k)
 	log_info("the last session has ended: locking");
 	keeper_event(k, LE_LOCK);
 	return false;
+}
+
+int leader_of(pid_t pid, struct leader *ret)
+{
+	autoclose int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	autoclose int proc = proc_open(pid);
+	struct proc_stat st;
+	int r;
+
+	if (pidfd < 0 || proc < 0)
+		return -ESRCH;
+	r = proc_stat_read(proc, &st);
+	if (r < 0)
+		return r;
+	*ret = (struct leader){
+		.pid = pid, .start = st.start, .pidfd = take_fd(&pidfd), .asks = -EBADF
+	};
+	return 0;
+}
+
+void leader_done(struct leader *leader)
+{
+	fd_close(&leader->pidfd);
+	fd_close(&leader->asks);
+	leader->pid = 0;
 }
 
 /* --- opening a session, step by step --------------------------------------------------------- */
@@ -347,9 +373,15 @@ void open_begin(struct keeper *k, struct conn *c, const void *msg, int fd)
 void open_go_on(struct keeper *k, struct conn *c, const void *msg, int fd)
 {
 	const struct req_sealed *req = msg;
+	int r;
 
 	if (!req->len || req->len > sizeof(req->box)) {
 		conn_answer(k, c, -ECANCELED, WHY_NONE);
+		return;
+	}
+	r = ask_take(k, c, fd);
+	if (r < 0) {
+		conn_answer(k, c, r, WHY_NOT_YOURS);
 		return;
 	}
 	c->sealed = *req;

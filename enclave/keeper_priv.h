@@ -6,6 +6,7 @@
  *	keeper_conn.c	clients: who may ask for what
  *	keeper_open.c	opening a session, step by step
  *	keeper_view.c	the view's process, its channel and its mounts; sessions
+ *	keeper_ask.c	questions of the view to a session's person, and the answers
  *	keeper_key.c	changes of the keys; the wait after a wrong passphrase
  *	keeper_pulse.c	is the view there, or stopped?
  *	keeper_notice.c	who is told that it has locked
@@ -48,11 +49,14 @@ struct leader { /* of a session: pid and start time name one process for ever */
 	uint64_t start;
 	int pidfd;
 	uint64_t kind; /* enum view_session_kind */
+	int asks; /* to the relay that shows questions, or -EBADF; a session's is in its source */
 };
 
 struct session {
 	struct source src; /* the leader's pidfd: readable when it is dead */
 	struct leader leader;
+	struct source asks; /* as in leader */
+	uint32_t asked;	    /* the question that is at its terminal, or 0 */
 	bool used;
 };
 
@@ -285,6 +289,8 @@ void open_refuse(struct keeper *k);		 /* ACT_REFUSE */
 void open_admit(struct keeper *k);		 /* ACT_ADMIT */
 void open_admitted(struct keeper *k, pid_t pid); /* the view knows this leader */
 bool open_is_working(const struct keeper *k);	 /* is a passphrase being verified? */
+int leader_of(pid_t pid, struct leader *ret);	 /* fills pid and start; opens the pidfd */
+void leader_done(struct leader *leader);
 /* Without a session and without one under way it locks. Returns false when it began to lock. */
 bool open_or_lock(struct keeper *k);
 
@@ -322,8 +328,14 @@ struct session *sessions_of(struct keeper *k, pid_t pid);
 bool sessions_end(struct keeper *k, pid_t pid); /* false: it leads none */
 void sessions_clear(struct keeper *k);
 unsigned sessions_count(const struct keeper *k);
-int leader_of(pid_t pid, struct leader *ret); /* fills pid and start; opens the pidfd */
-void leader_done(struct leader *leader);
+
+/* --- keeper_ask.c */
+/* What came with a passphrase, if anything: kept in c->leader. Returns 0, -EPERM unless from root,
+ * or -errno. @fd is borrowed. */
+int ask_take(struct keeper *k, struct conn *c, int fd);
+void ask_begin(struct keeper *k, struct session *s);	      /* it has just got its leader */
+void ask_end(struct keeper *k, struct session *s);	      /* nobody is there any more */
+void ask_on_view(struct keeper *k, const struct view_ask *m); /* VIEW_ASK */
 
 /* --- keeper_pulse.c: while it is unlocked, is the view there? */
 void pulse_start(struct keeper *k);

@@ -45,31 +45,33 @@ static void on_idle_reply(struct keeper *k, uint64_t last_ns)
 	notice_lock(k, NOTICE_IDLE, 0);
 }
 
+/* In the order of enum view_op. */
+static const struct {
+	uint32_t op;
+	size_t size;
+} messages[] = {
+	{ VIEW_READY, sizeof(struct view_plain) },
+	{ VIEW_ALIVE, sizeof(struct view_plain) },
+	{ VIEW_SESSION_ADDED, sizeof(struct view_session) },
+	{ VIEW_DIRTY, sizeof(struct view_plain) },
+	{ VIEW_QUIESCED, sizeof(struct view_quiesced) },
+	{ VIEW_IDLE, sizeof(struct view_idle) },
+	{ VIEW_HOLLOW, sizeof(struct view_plain) },
+	{ VIEW_LOCKED, sizeof(struct view_plain) },
+	{ VIEW_SYNC, sizeof(struct view_sync) },
+	{ VIEW_RESUMED, sizeof(struct view_resumed) },
+	{ VIEW_DECOY, sizeof(struct view_plain) },
+	{ VIEW_POLICY_SET, sizeof(struct view_plain) },
+	{ VIEW_ASK, sizeof(struct view_ask) },
+};
+
+/* 0, which no message has, when there is none of that kind. */
 static size_t message_size(uint32_t op)
 {
-	switch (op) {
-	case VIEW_READY:
-	case VIEW_ALIVE:
-	case VIEW_DIRTY:
-	case VIEW_HOLLOW:
-	case VIEW_LOCKED:
-		return sizeof(struct view_plain);
-	case VIEW_QUIESCED:
-		return sizeof(struct view_quiesced);
-	case VIEW_SYNC:
-		return sizeof(struct view_sync);
-	case VIEW_DECOY:
-	case VIEW_POLICY_SET:
-		return sizeof(struct view_plain);
-	case VIEW_RESUMED:
-		return sizeof(struct view_resumed);
-	case VIEW_SESSION_ADDED:
-		return sizeof(struct view_session);
-	case VIEW_IDLE:
-		return sizeof(struct view_idle);
-	default:
-		return 0; /* no message has that size */
-	}
+	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++)
+		if (messages[i].op == op)
+			return messages[i].size;
+	return 0;
 }
 
 /* Takes one message. Returns false when there is none left, or the view has closed. */
@@ -83,6 +85,7 @@ static bool take_message(struct keeper *k, int flags)
 		struct view_quiesced quiesced;
 		struct view_sync sync;
 		struct view_resumed resumed;
+		struct view_ask ask;
 	} m = { 0 };
 	struct pollfd p = { .fd = k->view.fd, .events = POLLIN };
 	ssize_t n;
@@ -119,6 +122,9 @@ static bool take_message(struct keeper *k, int flags)
 		break;
 	case VIEW_IDLE:
 		on_idle_reply(k, m.idle.last_ns);
+		break;
+	case VIEW_ASK:
+		ask_on_view(k, &m.ask);
 		break;
 	case VIEW_HOLLOW:
 		hollow_start(k);
@@ -350,28 +356,6 @@ bool view_mounts_gone(struct keeper *k)
 
 /* --- sessions -------------------------------------------------------------------------------- */
 
-int leader_of(pid_t pid, struct leader *ret)
-{
-	autoclose int pidfd = syscall(SYS_pidfd_open, pid, 0);
-	autoclose int proc = proc_open(pid);
-	struct proc_stat st;
-	int r;
-
-	if (pidfd < 0 || proc < 0)
-		return -ESRCH;
-	r = proc_stat_read(proc, &st);
-	if (r < 0)
-		return r;
-	*ret = (struct leader){ .pid = pid, .start = st.start, .pidfd = take_fd(&pidfd) };
-	return 0;
-}
-
-void leader_done(struct leader *leader)
-{
-	fd_close(&leader->pidfd);
-	leader->pid = 0;
-}
-
 int view_add_session(struct keeper *k, const struct leader *leader)
 {
 	struct view_session msg = { .op = VIEW_SESSION_ADD,
@@ -390,6 +374,7 @@ int view_add_session(struct keeper *k, const struct leader *leader)
 
 static void session_end(struct keeper *k, struct session *s)
 {
+	ask_end(k, s);
 	keeper_unwatch(k, &s->src);
 	s->used = false;
 }
@@ -454,7 +439,8 @@ int sessions_add(struct keeper *k, struct leader *leader)
 		return r;
 	spare->leader = *leader;
 	spare->used = true;
-	leader->pidfd = -EBADF;
+	leader->pidfd = leader->asks = -EBADF;
+	ask_begin(k, spare);
 	return 0;
 }
 

@@ -112,6 +112,7 @@ int opening_say(int err, unsigned why, const char *what)
 int opening_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
 		struct seal_box *box)
 {
+	autoclose int asks = -EBADF;
 	ssize_t n;
 	int r;
 
@@ -121,7 +122,11 @@ int opening_box(const struct opening *o, struct prompt *prompt, const struct sea
 	r = msg_send(o->seal_fd, ask, sizeof(*ask), NULL, 0);
 	if (r < 0)
 		return r;
-	n = msg_recv(o->seal_fd, box, sizeof(*box), NULL, 0);
+	n = msg_recv(o->seal_fd, box, sizeof(*box), &asks, 1);
+	if (asks >= 0 && o->ret_asks) {
+		fd_close(o->ret_asks);
+		*o->ret_asks = take_fd(&asks);
+	}
 	if (n != sizeof(*box) || !box->len || box->len > sizeof(box->box)) {
 		box->len = 0;
 		return -ECANCELED;
@@ -159,7 +164,8 @@ static int attempt(const struct opening *o, struct prompt *prompt, unsigned numb
 	memcpy(ask.public_key, to.public_key, sizeof(ask.public_key));
 	given_up = opening_box(o, prompt, &ask, &box);
 	r = o->restore ? client_restore_sealed(sock, box.box, box.len, ret)
-		       : client_sealed(sock, box.box, box.len, ret);
+		       : client_sealed(sock, box.box, box.len, o->ret_asks ? *o->ret_asks : -EBADF,
+				       ret);
 	if (given_up < 0) {
 		*ret = (struct res_done){ 0 };
 		return given_up;

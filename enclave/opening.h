@@ -26,6 +26,8 @@ struct opening {
 	bool goes_on;	       /* a relay is not told of success: it is asked for more */
 	int *ret_sock; /* gets the connection on which it was opened, for client_policy(); NULL: not
 			  wanted */
+	int *ret_asks; /* gets the socket for questions that a relay sends with a box, and has it
+			  passed on: it is the caller's to close; NULL: not wanted */
 	struct res_done *ret; /* the keeper's last answer is kept there, or NULL */
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "enclave/base/keytoken.h"
+#include "enclave/base/question.h"
 
 /* Fixed, and in a directory that only root can write: no environment can lead a client elsewhere.
  */
@@ -24,14 +25,15 @@
 /* --- the control socket: clients and the keeper ---------------------------------------------- */
 
 enum proto_op {
-	REQ_STATUS = 1,	    /* answer: struct res_status */
-	REQ_OPEN,	    /* open a session: struct req_open; answer: res_seal_to or res_done */
-	REQ_SEALED,	    /* the passphrase: struct req_sealed; answer: res_done */
-	REQ_MOUNT,	    /* show the view at the directory whose O_PATH descriptor comes along */
-	REQ_LOCK,	    /* answer: struct res_lock, when everything is verified to be gone */
-	REQ_SAVE,	    /* answer: res_done, when the sealed file is durable */
-	REQ_HISTORY,	    /* answer: struct res_history */
-	REQ_RESTORE,	    /* struct req_restore; answer: res_seal_to or res_done */
+	REQ_STATUS = 1, /* answer: struct res_status */
+	REQ_OPEN,	/* open a session: struct req_open; answer: res_seal_to or res_done */
+	REQ_SEALED,  /* the passphrase: struct req_sealed; root may send the socket along at which
+			its session's person is asked (base/question.h); answer: res_done */
+	REQ_MOUNT,   /* show the view at the directory whose O_PATH descriptor comes along */
+	REQ_LOCK,    /* answer: struct res_lock, when everything is verified to be gone */
+	REQ_SAVE,    /* answer: res_done, when the sealed file is durable */
+	REQ_HISTORY, /* answer: struct res_history */
+	REQ_RESTORE, /* struct req_restore; answer: res_seal_to or res_done */
 	REQ_RESTORE_SEALED, /* struct req_sealed; answer: res_done */
 	REQ_LEAVE, /* the peer's own session ends; the last one waits: res_lock, or res_done */
 	REQ_KEY,   /* change the keys: struct req_key; answer: res_seal_to, or res_keys to LIST */
@@ -284,6 +286,7 @@ enum view_op {
 	VIEW_HOLLOWED, /* struct view_plain; err: the store's device could not be replaced */
 	VIEW_PULSE,    /* answer: VIEW_ALIVE */
 	VIEW_POLICY,   /* struct view_plain, with the sealed memfd; answer: VIEW_POLICY_SET */
+	VIEW_ANSWER,   /* struct view_answer, to VIEW_ASK; no answer */
 
 	/* view to keeper */
 	VIEW_READY = 300,   /* it answers requests now */
@@ -299,11 +302,23 @@ enum view_op {
 	VIEW_RESUMED,	 /* struct view_resumed: writers go on */
 	VIEW_DECOY,	 /* somebody touched what the policy calls a decoy: lock */
 	VIEW_POLICY_SET, /* struct view_plain; err: -EINVAL it does not parse, -errno not stored */
+	VIEW_ASK,	 /* struct view_ask: ask the person, or ask no more; answer: VIEW_ANSWER */
 };
 
 struct view_plain {
 	uint32_t op;
 	int32_t err;
+};
+
+struct view_ask {
+	uint32_t op;
+	int32_t pid; /* who asks: the person of its session is asked */
+	struct question_put put;
+};
+
+struct view_answer {
+	uint32_t op;
+	struct question_reply reply;
 };
 
 struct view_quiesced {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "enclave/base/cmd.h"
+#include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/privs.h"
 #include "enclave/bridge.h"
@@ -87,6 +88,16 @@ static int stay(const struct visit *v, const struct session_user *user, char *co
 	return leave(session_run(user, argv, prepare, (void *)v));
 }
 
+/* The keeper alone keeps the socket: what the session runs must not answer. */
+static int open_session(const struct visit *v)
+{
+	autoclose int asks = -EBADF;
+	struct opening o = v->opening;
+
+	o.ret_asks = &asks;
+	return opening_run(&o);
+}
+
 bool visit_can_ask(const struct visit *v)
 {
 	const struct opening *o = &v->opening;
@@ -115,7 +126,7 @@ int visit_run(const struct visit *v, char *const argv[])
 		log_err(r, "hide from other processes");
 		return CMD_FAILED;
 	}
-	if (opening_run(&v->opening) < 0)
+	if (open_session(v) < 0)
 		return CMD_FAILED;
 	return stay(v, &user, argv);
 }

@@ -15,6 +15,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/terminal.h"
+#include "launcher/asking.h"
 #include "launcher/stream.h"
 
 #define WAIT_MAX_SEC 60 /* whatever the other side says */
@@ -38,6 +39,7 @@ struct state {
 	int result;	   /* -1 until EXIT or ERROR */
 	size_t window;
 	struct sink out, err;
+	struct asking asking;
 };
 
 /* --- the passphrase -------------------------------------------------------------------------- */
@@ -142,25 +144,89 @@ static int start_running(struct state *st)
 	return r;
 }
 
+/* --- questions ------------------------------------------------------------------------------- */
+
+static int send_answer(struct state *st, uint32_t id, enum question_answer answer)
+{
+	const struct question_reply m = { .id = id, .answer = answer };
+
+	return stream_send(st->stream, FRAME_ANSWER, &m, sizeof(m));
+}
+
+/* A program that has taken the whole terminal draws it again when its size changes. */
+static int show_again(struct state *st)
+{
+	uint16_t rows, cols;
+	uint8_t le[4];
+	int r;
+
+	if (!st->asking.screen.alternate)
+		return 0;
+	terminal_size(st->a->in, &rows, &cols);
+	frame_put_u32(le, (rows > 1 ? rows - 1U : rows) | (uint32_t)cols << 16);
+	r = stream_send(st->stream, FRAME_WINCH, le, sizeof(le));
+	return r < 0 ? r : send_size(st);
+}
+
+/* What came of a step of the question. */
+static int asked(struct state *st, uint32_t id, enum question_answer answer)
+{
+	int r;
+
+	if (answer == QUESTION_OPEN)
+		return 0;
+	r = send_answer(st, id, answer);
+	return r < 0 ? r : show_again(st);
+}
+
+static int on_question(struct state *st, const struct frame *f)
+{
+	static struct question_put put;
+
+	if (!st->running)
+		return -EBADMSG;
+	memcpy(&put, f->data, sizeof(put));
+	if (put.over) {
+		if (!st->asking.on || put.id != st->asking.put.id)
+			return 0;
+		asking_end(&st->asking);
+		return show_again(st);
+	}
+	if (!st->tty || st->in < 0 || st->out.fd < 0)
+		return send_answer(st, put.id, QUESTION_NOBODY);
+	return asked(st, put.id, asking_begin(&st->asking, &put));
+}
+
 static int on_sigfd(struct state *st)
 {
 	struct signalfd_siginfo si;
 
 	if (read(st->sigfd, &si, sizeof(si)) != sizeof(si))
 		return 0;
-	if (si.ssi_signo == SIGWINCH)
-		return send_size(st);
+	if (si.ssi_signo == SIGWINCH) {
+		int r = send_size(st);
+
+		if (r < 0 || !st->asking.on)
+			return r;
+		return asked(st, st->asking.put.id, asking_draw(&st->asking));
+	}
 	return stream_send_u32(st->stream, FRAME_SIGNAL, si.ssi_signo);
 }
 
 static int on_input(struct state *st)
 {
 	uint8_t buf[FRAME_DATA];
-	size_t want = st->window < sizeof(buf) ? st->window : sizeof(buf);
+	bool asks = st->asking.on;
+	size_t want = asks || st->window > sizeof(buf) ? sizeof(buf) : st->window;
 	ssize_t n = read(st->in, buf, want);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
+	if (n > 0 && asks) {
+		uint32_t id = st->asking.put.id;
+
+		return asked(st, id, asking_keys(&st->asking, buf, n));
+	}
 	if (n > 0) {
 		st->window -= n;
 		return stream_send(st->stream, FRAME_STDIN, buf, n);
@@ -189,6 +255,7 @@ static int sink_write(struct state *st, struct sink *sink)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n >= 0) {
+		asking_shown(&st->asking, sink->data + sink->at, n);
 		sink->at += n;
 		return 0;
 	}
@@ -232,6 +299,8 @@ static int on_frame(struct state *st, const struct frame *f)
 	case FRAME_EXIT:
 		st->result = frame_u32(f) & 0xff;
 		return 0;
+	case FRAME_QUESTION:
+		return on_question(st, f);
 	case FRAME_ERROR:
 		return on_error(st, f);
 	default:
@@ -261,12 +330,15 @@ enum { P_AGENT, P_IN, P_OUT, P_ERR, P_SIG, P_MAX };
 static void fill_poll(const struct state *st, struct pollfd p[P_MAX])
 {
 	bool full = sink_full(&st->out) || sink_full(&st->err);
-	bool may_read = st->running && st->window && stream_room(st->stream) > 2 * FRAME_DATA;
+	bool may_read = st->running && (st->window || st->asking.on) &&
+			stream_room(st->stream) > 2 * FRAME_DATA;
 	short events = st->gone ? POLLIN : stream_events(st->stream);
 
 	p[P_AGENT] = (struct pollfd){ stream_fd(st->stream), full ? events & ~POLLIN : events, 0 };
 	p[P_IN] = (struct pollfd){ may_read ? st->in : -1, POLLIN, 0 };
-	p[P_OUT] = (struct pollfd){ sink_full(&st->out) ? st->out.fd : -1, POLLOUT, 0 };
+	/* While something is asked the program waits with what it has to show. */
+	p[P_OUT] = (struct pollfd){ sink_full(&st->out) && !st->asking.on ? st->out.fd : -1,
+				    POLLOUT, 0 };
 	p[P_ERR] = (struct pollfd){ sink_full(&st->err) ? st->err.fd : -1, POLLOUT, 0 };
 	p[P_SIG] = (struct pollfd){ st->sigfd, POLLIN, 0 };
 	/* With the agent gone poll would return for ever, while what it said is still to be shown.
@@ -281,13 +353,18 @@ static int turn(struct state *st)
 	int r;
 
 	fill_poll(st, p);
-	if (poll(p, P_MAX, -1) < 0)
+	if (poll(p, P_MAX, asking_wait_ms(&st->asking)) < 0)
 		return errno == EINTR ? 0 : -errno;
 	r = st->gone ? 0 : stream_flush(st->stream);
 	/* EXIT may be waiting to be read although the other side is gone. */
 	if (r == -ECONNRESET) {
 		st->gone = true;
 		r = 0;
+	}
+	if (r == 0 && st->asking.on) {
+		uint32_t id = st->asking.put.id;
+
+		r = asked(st, id, asking_tick(&st->asking));
 	}
 	if (r == 0 && p[P_OUT].revents)
 		r = sink_write(st, &st->out);
@@ -339,6 +416,7 @@ int attach_run(int stream_fd, const struct request *req, const struct attach *a)
 		.result = -1,
 		.out = { .fd = a->out, .number = 1 },
 		.err = { .fd = a->err, .number = 2 },
+		.asking = { .in = a->in, .out = a->out },
 	};
 	int r;
 
@@ -352,6 +430,7 @@ int attach_run(int stream_fd, const struct request *req, const struct attach *a)
 		r = start_running(&st);
 	while (r == 0 && st.result < 0)
 		r = turn(&st);
+	asking_end(&st.asking);
 	terminal_restore();
 	fd_close(&st.sigfd);
 	if (st.caught)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "enclave/base/question.h"
 #include "enclave/base/sealfd.h"
 
 struct rule {
@@ -22,6 +23,8 @@ static const struct rule rules[] = {
 	  sizeof(struct seal_verdict) },
 	{ FRAME_EXIT, FRAME_FROM_AGENT, 4, 4 },
 	{ FRAME_ERROR, FRAME_FROM_AGENT, 4, 4 + FRAME_TEXT },
+	{ FRAME_QUESTION, FRAME_FROM_AGENT, sizeof(struct question_put),
+	  sizeof(struct question_put) },
 	{ FRAME_REQUEST, FRAME_FROM_HOST, 8, FRAME_MAX },
 	{ FRAME_STDIN, FRAME_FROM_HOST, 1, FRAME_DATA },
 	{ FRAME_EOF, FRAME_FROM_HOST, 0, 0 },
@@ -29,6 +32,8 @@ static const struct rule rules[] = {
 	{ FRAME_SIGNAL, FRAME_FROM_HOST, 4, 4 },
 	{ FRAME_CLOSE, FRAME_FROM_HOST, 4, 4 },
 	{ FRAME_SEAL_BOX, FRAME_FROM_HOST, sizeof(struct seal_box), sizeof(struct seal_box) },
+	{ FRAME_ANSWER, FRAME_FROM_HOST, sizeof(struct question_reply),
+	  sizeof(struct question_reply) },
 };
 
 static const struct rule *find_rule(uint8_t type, enum frame_side from)

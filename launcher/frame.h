@@ -10,6 +10,7 @@
  *	                               <-    REQUEST
  *	(SEAL_ASK -> , <- SEAL_BOX, SEAL_VERDICT ->) as base/sealfd.h says, not for EXEC
  *	STDOUT STDERR CREDIT           <->   STDIN EOF WINCH SIGNAL CLOSE
+ *	(QUESTION -> , <- ANSWER) to a session with a terminal
  *	EXIT or ERROR                  ->
  *
  * Closing the stream before EXIT is a hang-up: what runs behind it is ended.
@@ -38,6 +39,7 @@ enum frame_type {
 	FRAME_SEAL_VERDICT, /* struct seal_verdict */
 	FRAME_EXIT,	    /* u32: exit status 0 to 255, 128 + N for signal N */
 	FRAME_ERROR,	    /* u32 exit code for the host, then a sentence */
+	FRAME_QUESTION,	    /* struct question_put (base/question.h) */
 
 	/* host to agent */
 	FRAME_REQUEST = 32, /* struct request */
@@ -47,6 +49,7 @@ enum frame_type {
 	FRAME_SIGNAL,	    /* u32: to the program's process group */
 	FRAME_CLOSE,	    /* u32, 1 or 2: nobody reads that stream any more */
 	FRAME_SEAL_BOX,	    /* struct seal_box */
+	FRAME_ANSWER,	    /* struct question_reply */
 };
 
 #define FRAME_HELLO_TEXT "taz1"

@@ -20,23 +20,6 @@ struct canvas {
 static const char *const operations[MAY_BITS] = { "read",   "write",   "create",
 						  "delete", "execute", "list" };
 
-/* --- checking --------------------------------------------------------------------------------- */
-
-#define ENDS(text) memchr(text, '\0', sizeof(text))
-
-int question_check(const struct question *q)
-{
-	if (!q->may || q->may >> MAY_BITS || q->hashed > 1 || q->more_args > 1 ||
-	    q->more_chain > 1 || q->n_chain > QUESTION_CHAIN)
-		return -EBADMSG;
-	if (!ENDS(q->path) || !ENDS(q->exe) || !ENDS(q->script) || !ENDS(q->args))
-		return -EBADMSG;
-	for (uint32_t i = 0; i < q->n_chain; i++)
-		if (!ENDS(q->chain[i]))
-			return -EBADMSG;
-	return *q->path && *q->exe ? 0 : -EBADMSG;
-}
-
 /* --- drawing ---------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void put(struct canvas *c, const char *fmt, ...)

@@ -15,40 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enclave/base/question.h"
+
 #define QUESTION_QUIET_MS 700
-#define QUESTION_PATH	  1024 /* bytes, with the NUL */
-#define QUESTION_TEXT	  512
-#define QUESTION_CHAIN	  8
-#define QUESTION_HASH	  32 /* SHA-256 */
-
-enum question_answer {
-	QUESTION_OPEN, /* not answered yet */
-	QUESTION_ONCE,
-	QUESTION_PROCESS,
-	QUESTION_NO,	/* nor is this process asked about again */
-	QUESTION_NEVER, /* nor is this program, until the lock */
-};
-
-/* Strings have any bytes but NUL, which ends them. */
-struct question {
-	uint32_t may; /* bits: read write create delete execute list, in this order */
-	uint32_t pid;
-	uint32_t hashed;     /* 1: @hash is there */
-	uint32_t more_args;  /* 1: there are more than those in @args */
-	uint32_t n_chain;    /* who started it, parent first */
-	uint32_t more_chain; /* 1: there are more */
-	uint8_t hash[QUESTION_HASH];
-	char path[QUESTION_PATH]; /* below ~/secrets */
-	char exe[QUESTION_PATH];
-	char script[QUESTION_PATH];		   /* "": none */
-	char args[QUESTION_TEXT];		   /* as the process says, joined by spaces */
-	char chain[QUESTION_CHAIN][QUESTION_TEXT]; /* programs */
-};
-
-/* question_check - is it one? Returns 0 or -EBADMSG: a string without end, bits or counts out of
- * range, no path, no program. Whoever handles a question has checked it first. */
-int question_check(const struct question *q);
-
 /*
  * question_draw - the bytes that show it on a terminal of that size, from its upper left corner on
  * @left_sec: how long there is to answer

@@ -1,9 +1,7 @@
 #include "launcher/relay.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +11,10 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/msg.h"
+#include "enclave/base/question.h"
 #include "enclave/base/sealfd.h"
 #include "launcher/child.h"
+#include "launcher/relay_env.h"
 #include "launcher/stream.h"
 
 #define REQUEST_MS 10000 /* from our hello to a whole request */
@@ -26,60 +26,14 @@ struct relay {
 	struct stream *stream;
 	struct child child;
 	int seal;	  /* our end of the pair to enclave, or -EBADF */
+	int asks;	  /* our end of the pair to the keeper, for questions, or -EBADF */
+	int asks_theirs;  /* the other one, until it goes with the next box */
 	bool eof;	  /* close the program's input when it has got what is pending */
 	size_t in_at, in; /* pending[in_at..in] is not written yet */
 	uint8_t pending[FRAME_WINDOW];
 };
 
 /* --- starting -------------------------------------------------------------------------------- */
-
-#define ENV_MAX 12
-
-struct env {
-	const char *list[ENV_MAX];
-	char text[ENV_MAX][160];
-};
-
-static void env_add(struct env *e, const char *name, const char *value)
-{
-	int i = 0;
-
-	while (e->list[i])
-		i++;
-	if (!*value || i >= ENV_MAX - 1)
-		return;
-	snprintf(e->text[i], sizeof(e->text[i]), "%s=%s", name, value);
-	e->list[i] = e->text[i];
-}
-
-/* A locale that is not installed here makes every program complain. */
-static const char *locale_or_default(const char *lang)
-{
-	locale_t loc = *lang ? newlocale(LC_ALL_MASK, lang, NULL) : NULL;
-
-	if (!loc)
-		return "C.UTF-8";
-	freelocale(loc);
-	return lang;
-}
-
-/* Built, not inherited: nothing of the agent's own environment goes in. */
-static int env_build(struct env *e, const struct request *req)
-{
-	const struct passwd *pw = getpwnam(req->user == REQUEST_ROOT ? "root" : "taz");
-
-	if (!pw)
-		return -ENOENT;
-	env_add(e, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	env_add(e, "HOME", pw->pw_dir);
-	env_add(e, "USER", pw->pw_name);
-	env_add(e, "LOGNAME", pw->pw_name);
-	env_add(e, "SHELL", *pw->pw_shell ? pw->pw_shell : "/bin/sh");
-	env_add(e, "TERM", req->term);
-	env_add(e, "LANG", locale_or_default(req->lang));
-	env_add(e, "COLORTERM", req->colorterm);
-	return 0;
-}
 
 /*
  * "enclave session --user taz --seal-fd 3 [--create] [--accept-rollback] -- ARGV...", or
@@ -112,10 +66,25 @@ static void enclave_argv(const struct request *req, const char **argv)
 
 _Static_assert(CHILD_EXTRA_FD == 3, "enclave_argv() says so in words");
 
+/* Only where there is a person at the other end. */
+static int prepare_asks(struct relay *r, const struct request *req)
+{
+	int pair[2], err;
+
+	if (req->kind != REQUEST_SESSION || !(req->flags & REQUEST_TTY))
+		return 0;
+	err = msg_pair(pair);
+	if (err < 0)
+		return err;
+	r->asks = pair[0];
+	r->asks_theirs = pair[1];
+	return 0;
+}
+
 static int start(struct relay *r, const struct request *req)
 {
 	static const char *enclave[REQUEST_ARGS_MAX + 10];
-	struct env env = { 0 };
+	struct relay_env env = { 0 };
 	struct child_spec spec = {
 		.argv = req->argv,
 		.envp = env.list,
@@ -128,7 +97,7 @@ static int start(struct relay *r, const struct request *req)
 		.cols = req->cols,
 	};
 	autoclose int theirs = -EBADF;
-	int pair[2], err = env_build(&env, req);
+	int pair[2], err = relay_env_build(&env, req);
 
 	if (err < 0)
 		return err;
@@ -138,6 +107,9 @@ static int start(struct relay *r, const struct request *req)
 			return err;
 		r->seal = pair[0];
 		theirs = pair[1];
+		err = prepare_asks(r, req);
+		if (err < 0)
+			return err;
 		enclave_argv(req, enclave);
 		spec.argv = enclave;
 		spec.user = NULL; /* a session becomes taz itself, with its mark */
@@ -241,7 +213,18 @@ static int on_box(struct relay *r, const struct frame *f)
 {
 	if (r->seal < 0)
 		return -EBADMSG;
-	msg_send(r->seal, f->data, f->len, NULL, 0); /* a peer that is gone ends by its pidfd */
+	/* A peer that is gone ends by its pidfd. */
+	msg_send(r->seal, f->data, f->len, &r->asks_theirs, r->asks_theirs >= 0);
+	fd_close(&r->asks_theirs);
+	return 0;
+}
+
+static int on_answer(struct relay *r, const struct frame *f)
+{
+	if (r->asks < 0)
+		return -EBADMSG;
+	/* Small, and one for each question: there is room. A keeper that is gone needs none. */
+	msg_send(r->asks, f->data, f->len, NULL, 0);
 	return 0;
 }
 
@@ -251,6 +234,7 @@ static const struct {
 } handlers[] = {
 	{ FRAME_STDIN, on_stdin },   { FRAME_EOF, on_eof },	{ FRAME_WINCH, on_winch },
 	{ FRAME_SIGNAL, on_signal }, { FRAME_CLOSE, on_close }, { FRAME_SEAL_BOX, on_box },
+	{ FRAME_ANSWER, on_answer },
 };
 
 static int on_frame(struct relay *r, const struct frame *f)
@@ -312,6 +296,17 @@ static int pump_seal(struct relay *r)
 	return 0;
 }
 
+/* From the keeper. fill_poll() has seen to it that there is room. */
+static int pump_asks(struct relay *r)
+{
+	struct question_put m;
+
+	if (msg_recv(r->asks, &m, sizeof(m), NULL, 0) == sizeof(m))
+		return stream_send(r->stream, FRAME_QUESTION, &m, sizeof(m));
+	fd_close(&r->asks);
+	return 0;
+}
+
 /* What the program wrote before it ended, and no more: others may hold its streams for ever. */
 static int pump_rest(struct relay *r)
 {
@@ -329,7 +324,7 @@ static int pump_rest(struct relay *r)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-enum { P_HOST, P_CHILD, P_OUT, P_ERR, P_IN, P_SEAL, P_MAX };
+enum { P_HOST, P_CHILD, P_OUT, P_ERR, P_IN, P_SEAL, P_ASKS, P_MAX };
 
 static void fill_poll(const struct relay *r, struct pollfd p[P_MAX])
 {
@@ -341,6 +336,8 @@ static void fill_poll(const struct relay *r, struct pollfd p[P_MAX])
 	p[P_ERR] = (struct pollfd){ room ? r->child.err : -1, POLLIN, 0 };
 	p[P_IN] = (struct pollfd){ r->in_at < r->in ? r->child.in : -1, POLLOUT, 0 };
 	p[P_SEAL] = (struct pollfd){ r->seal, POLLIN, 0 };
+	/* Not before the session runs: it is the keeper's from then on. */
+	p[P_ASKS] = (struct pollfd){ room && r->asks_theirs < 0 ? r->asks : -1, POLLIN, 0 };
 }
 
 /* One turn. Returns 1 when the program has ended, 0, or -errno when the host is to be left. */
@@ -362,6 +359,8 @@ static int turn(struct relay *r)
 		n = feed(r);
 	if (n >= 0 && p[P_SEAL].revents && r->seal >= 0)
 		n = pump_seal(r);
+	if (n >= 0 && p[P_ASKS].revents)
+		n = pump_asks(r);
 	if (n >= 0 && p[P_OUT].revents)
 		n = pump(r, &r->child.out, FRAME_STDOUT);
 	if (n >= 0 && p[P_ERR].revents)
@@ -452,7 +451,7 @@ int relay_serve_greeted(int fd)
 	}
 	signal(SIGPIPE, SIG_IGN); /* a program that closes its input is no reason to die */
 	r.stream = s;
-	r.seal = -EBADF;
+	r.seal = r.asks = r.asks_theirs = -EBADF;
 	n = start(&r, &req);
 	if (n < 0) {
 		n = send_error(s, n == -ENOENT ? 127 : 126, req.argc ? req.argv[0] : ENCLAVE, n);
@@ -462,5 +461,7 @@ int relay_serve_greeted(int fd)
 		child_done(&r.child);
 	}
 	fd_close(&r.seal);
+	fd_close(&r.asks);
+	fd_close(&r.asks_theirs);
 	return n;
 }

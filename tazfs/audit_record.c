@@ -14,10 +14,9 @@ const char *const audit_verdict_text[AUDIT_VERDICTS] = {
 };
 
 static const char *const by_text[AUDIT_BYS] = {
-	[AUDIT_BY_ANSWER] = "answer",
-	[AUDIT_BY_TIMEOUT] = "timeout",
-	[AUDIT_BY_GRANT] = "grant",
-	[AUDIT_BY_NOBODY] = "audit-only",
+	[AUDIT_BY_ANSWER] = "answer",	    [AUDIT_BY_TIMEOUT] = "timeout",
+	[AUDIT_BY_GRANT] = "grant",	    [AUDIT_BY_NOBODY] = "audit-only",
+	[AUDIT_BY_ALONE] = "nobody-to-ask",
 };
 
 static const char *const event_text[AUDIT_EVENTS] = {

@@ -32,9 +32,10 @@ enum audit_verdict { /* what was done; 0: an event that is no decision */
 enum audit_by { /* who decided, when it was not the rule alone */
 		AUDIT_BY_RULE,
 		AUDIT_BY_ANSWER,  /* somebody at the terminal */
-		AUDIT_BY_TIMEOUT, /* nobody there */
+		AUDIT_BY_TIMEOUT, /* there was no answer in time */
 		AUDIT_BY_GRANT,	  /* an earlier answer */
 		AUDIT_BY_NOBODY,  /* audit-only: the verdict is what would have been done */
+		AUDIT_BY_ALONE,	  /* the session has no terminal where somebody could be asked */
 		AUDIT_BYS,
 };
 

@@ -64,10 +64,9 @@ static const char *const verdict_color[AUDIT_VERDICTS] = {
 };
 
 static const char *const by_words[AUDIT_BYS] = {
-	[AUDIT_BY_ANSWER] = "as answered",
-	[AUDIT_BY_TIMEOUT] = "nobody answered",
-	[AUDIT_BY_GRANT] = "by a grant",
-	[AUDIT_BY_NOBODY] = "audit only",
+	[AUDIT_BY_ANSWER] = "as answered",  [AUDIT_BY_TIMEOUT] = "nobody answered",
+	[AUDIT_BY_GRANT] = "by a grant",    [AUDIT_BY_NOBODY] = "audit only",
+	[AUDIT_BY_ALONE] = "nobody to ask",
 };
 
 static const char *const event_words[AUDIT_EVENTS] = {

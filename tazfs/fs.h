@@ -40,6 +40,9 @@ int fs_start(struct fs *fs, unsigned workers, int *ret_ended);
 /* fs_resume - open the gate and do what was parked before it */
 void fs_resume(struct fs *fs);
 
+/* fs_run_asked - an ask_run_t: run a request again that a person was asked about */
+void fs_run_asked(struct view *v, struct ask_parked *p, const struct ask_given *given);
+
 /* fs_answer - tell the processes of these fsyncs how they went; takes the list (durable.h) */
 void fs_answer(struct durable_item *list);
 

@@ -27,10 +27,13 @@ static inline struct tails *fs_tails(const struct view *v, struct node *n)
 	return v->keeper >= 0 ? node_tails(n) : NULL;
 }
 
-/* reply - done, or an error (-errno) */
+/* reply - done, or an error (-errno); ASK_LATER: a copy of it waits, and will be answered */
 static inline void reply(fuse_req_t req, int r)
 {
-	fuse_reply_err(req, r < 0 ? -r : 0);
+	if (r == ASK_LATER)
+		fuse_reply_none(req);
+	else
+		fuse_reply_err(req, r < 0 ? -r : 0);
 }
 
 /*

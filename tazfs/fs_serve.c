@@ -28,6 +28,7 @@ struct fs {
 
 struct parked {
 	struct fs_later later;
+	struct ask_given given; /* ASK_OPEN: it was not asked about */
 	size_t size;
 	char mem[];
 };
@@ -111,18 +112,29 @@ static bool is_change(const void *mem, size_t size)
 	}
 }
 
+/* The request is answered, or a copy of it waits, before this returns, and nobody reads it again:
+ * contents, names. */
+static void obey(struct fs *fs, const struct fuse_buf *buf, const struct ask_given *given)
+{
+	ask_begin(buf->mem, buf->size, given && given->end ? given : NULL);
+	fuse_session_process_buf(fs->se, buf);
+	ask_end_turn(fs->view, fs_run_asked);
+	secret_wipe(buf->mem, buf->size);
+	secret_clear_registers();
+}
+
 static void run_parked(struct view *v, struct fs_later *later)
 {
 	struct parked *p = (struct parked *)((char *)later - offsetof(struct parked, later));
 	struct fuse_buf buf = { .mem = p->mem, .size = p->size };
 
-	fuse_session_process_buf(v->fs->se, &buf);
-	secret_wipe(p->mem, p->size);
+	obey(v->fs, &buf, &p->given);
+	secret_wipe(&p->given, sizeof(p->given));
 	free(p);
 }
 
 /* Keeps a copy of a change that found the gate closed. False: the gate is open by now. */
-static bool park(struct fs *fs, const struct fuse_buf *buf)
+static bool park(struct fs *fs, const struct fuse_buf *buf, const struct ask_given *given)
 {
 	struct parked *p = malloc(sizeof(*p) + buf->size);
 	bool parked;
@@ -134,6 +146,7 @@ static bool park(struct fs *fs, const struct fuse_buf *buf)
 	}
 	p->later.run = run_parked;
 	p->size = buf->size;
+	p->given = given ? *given : (struct ask_given){ .end = ASK_OPEN };
 	memcpy(p->mem, buf->mem, buf->size);
 	parked = gate_park(&fs->view->gate, &p->later.item);
 	if (!parked)
@@ -143,25 +156,38 @@ static bool park(struct fs *fs, const struct fuse_buf *buf)
 	return parked;
 }
 
-/* The request is answered before this returns, and nobody reads it again: contents, names. */
-static void obey(struct fs *fs, const struct fuse_buf *buf)
-{
-	fuse_session_process_buf(fs->se, buf);
-	secret_wipe(buf->mem, buf->size);
-	secret_clear_registers();
-}
-
-static void process(struct fs *fs, const struct fuse_buf *buf)
+static void process(struct fs *fs, const struct fuse_buf *buf, const struct ask_given *given)
 {
 	if (!is_change(buf->mem, buf->size)) {
-		obey(fs, buf);
+		obey(fs, buf, given);
 		return;
 	}
 	while (!gate_enter(&fs->view->gate))
-		if (park(fs, buf))
+		if (park(fs, buf, given))
 			return;
-	obey(fs, buf);
+	obey(fs, buf, given);
 	gate_leave(&fs->view->gate);
+}
+
+void fs_run_asked(struct view *v, struct ask_parked *p, const struct ask_given *given)
+{
+	struct fuse_buf buf = { .mem = p->mem, .size = p->size };
+
+	process(v->fs, &buf, given);
+	secret_wipe(p, sizeof(*p));
+	free(p);
+}
+
+/* The process does not want it back any more. libfuse knows nothing of what waits for a person; of
+ * what is on its way there it makes the kernel ask again (EAGAIN). Source: check_interrupt() in
+ * lib/fuse_lowlevel.c, fuse_dev_do_write() in fs/fuse/dev.c. */
+static bool interrupts_question(struct fs *fs, const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *in = buf->mem;
+	const struct fuse_interrupt_in *arg = (const void *)(in + 1);
+
+	return buf->size >= sizeof(*in) + sizeof(*arg) && in->opcode == FUSE_INTERRUPT &&
+	       asks_interrupt(fs->view, arg->unique, fs_run_asked);
 }
 
 void fs_pass_gate(struct view *v, struct fs_later *later)
@@ -192,8 +218,10 @@ static void *worker(void *arg)
 	while (!fuse_session_exited(fs->se)) {
 		int n = fuse_session_receive_buf(fs->se, &buf);
 
+		if (n > 0 && interrupts_question(fs, &buf))
+			continue;
 		if (n > 0)
-			process(fs, &buf);
+			process(fs, &buf, NULL);
 		else if (n != -EINTR && n != -EAGAIN)
 			break;
 	}

@@ -39,6 +39,7 @@ struct judge_request {
 	unsigned may;	  /* enum may; 0: only to learn that it is there, and its attributes */
 	bool unrecorded;  /* when it is allowed: to read the record must not make it longer, and is
 			     no use of the vault */
+	bool parks;	  /* a person may be asked: it can wait, and run again from its start */
 	bool again;	  /* what was decided when it was opened: to be allowed is no record */
 };
 
@@ -49,6 +50,7 @@ struct judgement {
 	/* Of the caller, for the record; 0 when it was refused without a look. */
 	uint32_t session;
 	uint64_t start;
+	uint32_t by; /* enum audit_by (audit_record.h): how a question ended */
 };
 
 /* judge_init - @callers and @nodes are borrowed for the whole life */

@@ -27,6 +27,7 @@ union request {
 	struct view_plain plain;
 	struct view_session session;
 	struct view_synced synced;
+	struct view_answer answer;
 };
 
 static int answer(const struct view *v, uint32_t op, int err)
@@ -55,6 +56,8 @@ static int scrub_within_limit(struct view *v, bool bring_home)
 
 	if (pthread_create(&thread, NULL, watchdog, v) == 0)
 		pthread_detach(thread);
+	/* Who waits for a person may hold what the files that are brought home need. */
+	asks_close(v, fs_run_asked);
 	return scrub(v, bring_home);
 }
 
@@ -158,6 +161,12 @@ static int on_policy(struct view *v, const union request *req, int *fd)
 	return answer(v, VIEW_POLICY_SET, r);
 }
 
+static int on_answer(struct view *v, const union request *req, int *fd)
+{
+	asks_answer(v, req->answer.reply.id, req->answer.reply.answer, fs_run_asked);
+	return 0;
+}
+
 static int on_ask_idle(struct view *v, const union request *req, int *fd)
 {
 	struct view_idle msg = { .op = VIEW_IDLE, .last_ns = atomic_load(&v->last_ns) };
@@ -230,6 +239,7 @@ static const struct {
 	{ VIEW_LOCK, sizeof(struct view_plain), on_lock },
 	{ VIEW_PULSE, sizeof(struct view_plain), on_pulse },
 	{ VIEW_POLICY, sizeof(struct view_plain), on_policy },
+	{ VIEW_ANSWER, sizeof(struct view_answer), on_answer },
 	{ VIEW_SYNCED, sizeof(struct view_synced), on_synced },
 	{ VIEW_SYNC_HANGS, sizeof(struct view_plain), on_sync_hangs },
 };
@@ -316,8 +326,9 @@ int link_keeper(struct view *v, int ended)
 	while (r == 0) {
 		/* While a save copies the store, the audit stays in memory. */
 		p[2].fd = v->audit && !v->paused_ns ? audit_fd(v->audit) : -1;
-		if (poll(p, 3, wait_ms(&silence)) < 0 && errno != EINTR)
+		if (poll(p, 3, asks_wait_ms(v, wait_ms(&silence))) < 0 && errno != EINTR)
 			return -errno;
+		asks_tick(v, fs_run_asked);
 		if (p[0].revents) {
 			r = serve_one(v);
 			heard(&silence);

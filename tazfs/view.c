@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -44,6 +45,8 @@ int view_init(struct view *v, int rootfd, int mountfd, int keeper)
 		r = callers_new(v->sessions, &v->callers);
 	if (r == 0)
 		r = nodes_new(v->rootfd, node_fds(), &v->nodes);
+	if (r == 0 && keeper >= 0)
+		r = asks_new(&v->asks);
 	if (r == 0)
 		judge_init(&v->judge, v->callers, v->nodes);
 	return r;
@@ -99,13 +102,55 @@ static int obey(struct view *v, pid_t tid, const struct judge_request *req, stru
 	return 0;
 }
 
+static const enum audit_by asked_by[] = {
+	[ASK_YES] = AUDIT_BY_ANSWER,	  [ASK_NO] = AUDIT_BY_ANSWER,
+	[ASK_TIMEOUT] = AUDIT_BY_TIMEOUT, [ASK_INTERRUPTED] = AUDIT_BY_TIMEOUT,
+	[ASK_NOBODY] = AUDIT_BY_ALONE,	  [ASK_REFUSED] = AUDIT_BY_RULE,
+};
+
+/* What the policy leaves to a person. To list a directory is decided for each part of it, and
+ * cannot wait. */
+static enum ask_end ask_person(struct view *v, pid_t tid, const struct judge_request *req,
+			       struct judgement *j)
+{
+	char path[PATH_MAX];
+	struct ask_what what = { .session = j->session,
+				 .rule = j->decision.line,
+				 .may = req->may,
+				 .again = req->again,
+				 .parks = req->parks,
+				 .tid = tid,
+				 .path = path };
+	bool by_grant;
+	enum ask_end end;
+
+	if (!v->asks || !req->may || req->may & MAY_LIST)
+		return ASK_REFUSED;
+	judge_path(&v->judge, req, path, sizeof(path));
+	end = asks_decide(v, &what, &by_grant);
+	j->granted = end == ASK_YES;
+	j->by = by_grant ? AUDIT_BY_GRANT : asked_by[end];
+	return end;
+}
+
 int view_permit(struct view *v, pid_t tid, const struct judge_request *req)
 {
 	struct givens givens = view_givens(v);
+	struct judgement j;
+	enum ask_end end;
 
 	if (view_still(v, VIEW_OPEN) < 0)
 		return tid > 0 && tid == givens.self ? view_still(v, VIEW_CLOSING) : -EIO;
-	return obey(v, tid, req, judge_decide(&v->judge, &givens, tid, req));
+	j = judge_decide(&v->judge, &givens, tid, req);
+	if (j.granted || j.decision.verdict != VERDICT_ASK)
+		return obey(v, tid, req, j);
+	end = ask_person(v, tid, req, &j);
+	if (end == ASK_OPEN)
+		return ASK_LATER;
+	if (end != ASK_INTERRUPTED)
+		return obey(v, tid, req, j);
+	view_note(v, tid, req, &j);
+	return -EINTR;
 }
 
 int view_permit_again(struct view *v, pid_t tid, struct node *n, unsigned may)

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "enclave/proto.h"
+#include "tazfs/ask.h"
 #include "tazfs/audit.h"
 #include "tazfs/caller.h"
 #include "tazfs/durable.h"
@@ -36,6 +37,7 @@ struct view {
 	struct callers *callers;
 	struct judge judge;
 	struct audit *audit; /* NULL with --source */
+	struct asks *asks;   /* the same: there is nobody to ask */
 	struct gate gate;
 	struct durable durable;
 	struct fs *fs;
@@ -70,7 +72,8 @@ void view_used(struct view *v);
 
 /*
  * view_permit - may this thread do that, now?
- * Returns 0; as decided -EACCES, or -ENOENT for what is hidden; -EIO when the view is locked.
+ * Returns 0; as decided -EACCES, or -ENOENT for what is hidden; -EIO when the view is locked;
+ * with @req->parks ASK_LATER: it is not to be answered now, and runs again when a person has.
  */
 int view_permit(struct view *v, pid_t tid, const struct judge_request *req);
 

@@ -83,6 +83,8 @@ static bool is_recorded(const struct judgement *j, const struct judge_request *r
 	 */
 	if (req->unrecorded && j->granted)
 		return false;
+	if (j->by && j->granted && req->again)
+		return false;
 	if (j->decision.verdict != VERDICT_ALLOW)
 		return true;
 	return j->records_all && req->may && !req->again;
@@ -103,11 +105,14 @@ static void record(struct view *v, pid_t tid, const struct judge_request *req,
 		   const struct judgement *j)
 {
 	bool refused = j->decision.verdict != VERDICT_ALLOW;
+	enum verdict asked = j->granted ? VERDICT_ALLOW : VERDICT_DENY;
 	char path[PATH_MAX], op[8];
 	struct describe d;
 	struct audit_record r = {
-		.verdict = j->decision.verdict + AUDIT_DENY,
-		.by = j->granted && refused ? AUDIT_BY_NOBODY : AUDIT_BY_RULE,
+		.verdict = (j->by ? asked : j->decision.verdict) + AUDIT_DENY,
+		.by = j->by		      ? j->by
+		      : j->granted && refused ? AUDIT_BY_NOBODY
+					      : AUDIT_BY_RULE,
 		.rule = j->decision.line,
 		.op = operation(req->may, op),
 		.path = path,

@@ -4,7 +4,8 @@
  *	terminal [SHOWN TYPED]... -- COMMAND...
  *
  * Runs COMMAND on a terminal of its own, 50 rows of 100 columns, and types TYPED as soon as SHOWN
- * has appeared after what was answered last. TYPED is literal but for \r, \n, \\ and \NNN (octal).
+ * has appeared after what was answered last. TYPED is literal but for \r, \n, \\ and \NNN (octal);
+ * \s at its begin waits for a second first.
  * What the terminal shows goes to standard output. The status is COMMAND's (128 + N: signal N),
  * however much of it was typed; 124: SHOWN did not appear, or COMMAND did not end, within 120 s.
  */
@@ -58,6 +59,8 @@ static void type(int tty, const char *text)
 	char *keys = malloc(strlen(text) + 1);
 	int r;
 
+	for (; !strncmp(text, "\\s", 2); text += 2)
+		sleep(1);
 	if (!keys)
 		die("malloc");
 	r = io_write_full(tty, keys, unescape(text, keys));

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/base/question.h"
 #include "enclave/base/sealfd.h"
 #include "launcher/frame.h"
 
@@ -147,6 +148,9 @@ static void test_lengths_sides_and_types_are_checked_before_a_payload_arrives(vo
 	refuse(FRAME_WINCH, 3, FRAME_FROM_HOST);
 	refuse(FRAME_SEAL_BOX, sizeof(struct seal_box) - 1, FRAME_FROM_HOST);
 	refuse(FRAME_ERROR, 3, FRAME_FROM_AGENT);
+	refuse(FRAME_QUESTION, sizeof(struct question_put) - 1, FRAME_FROM_AGENT);
+	refuse(FRAME_QUESTION, sizeof(struct question_put), FRAME_FROM_HOST);
+	refuse(FRAME_ANSWER, sizeof(struct question_reply), FRAME_FROM_AGENT);
 	refuse(FRAME_EOF, 1, FRAME_FROM_HOST);
 	refuse(0, 0, FRAME_FROM_HOST);
 	refuse(255, 0, FRAME_FROM_HOST);

@@ -33,6 +33,9 @@ struct seal_box {     /* relay -> enclave session */
 	uint8_t box[SEALFD_BOX_MAX];
 };
 
+/* With the first one of a session whose terminal the relay has, one end of another SOCK_SEQPACKET
+ * pair may come along: there the keeper asks (base/question.h). */
+
 struct seal_verdict {	   /* enclave session -> relay */
 	int32_t err;	   /* 0: the session is open and its command runs; -errno otherwise */
 	uint32_t more;	   /* 1: another ask follows */

@@ -1,0 +1,21 @@
+#include "enclave/base/question.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAY_BITS 6
+
+#define ENDS(text) memchr(text, '\0', sizeof(text))
+
+int question_check(const struct question *q)
+{
+	if (!q->may || q->may >> MAY_BITS || q->hashed > 1 || q->more_args > 1 ||
+	    q->more_chain > 1 || q->n_chain > QUESTION_CHAIN)
+		return -EBADMSG;
+	if (!ENDS(q->path) || !ENDS(q->exe) || !ENDS(q->script) || !ENDS(q->args))
+		return -EBADMSG;
+	for (uint32_t i = 0; i < q->n_chain; i++)
+		if (!ENDS(q->chain[i]))
+			return -EBADMSG;
+	return *q->path && *q->exe ? 0 : -EBADMSG;
+}

@@ -1,0 +1,61 @@
+/*
+ * question - what a person is asked about a program, on its way from the view to a terminal
+ *
+ *	view -> keeper (proto.h, VIEW_ASK) -> relay of the session -> host's tazlaunch, and back
+ *
+ * Between keeper and relay it is a SOCK_SEQPACKET pair of which the relay gives one end away with
+ * the passphrase's box (sealfd.h); to the host both are frames. One question at a time a session.
+ */
+#ifndef TAZ_BASE_QUESTION_H
+#define TAZ_BASE_QUESTION_H
+
+#include <stdint.h>
+
+#define QUESTION_SEC   30   /* no answer by then is a no */
+#define QUESTION_PATH  1024 /* bytes, with the NUL */
+#define QUESTION_TEXT  512
+#define QUESTION_CHAIN 8
+#define QUESTION_HASH  32 /* SHA-256 */
+
+enum question_answer {
+	QUESTION_OPEN, /* not answered yet */
+	QUESTION_ONCE,
+	QUESTION_PROCESS,
+	QUESTION_NO,	 /* nor is this process asked about again */
+	QUESTION_NEVER,	 /* nor is this program, until the lock */
+	QUESTION_NOBODY, /* there is no terminal to ask on, or it is gone */
+	QUESTION_ANSWERS,
+};
+
+/* Strings have any bytes but NUL, which ends them. */
+struct question {
+	uint32_t may; /* bits: read write create delete execute list, in this order */
+	uint32_t pid;
+	uint32_t hashed;     /* 1: @hash is there */
+	uint32_t more_args;  /* 1: there are more than those in @args */
+	uint32_t n_chain;    /* who started it, parent first */
+	uint32_t more_chain; /* 1: there are more */
+	uint8_t hash[QUESTION_HASH];
+	char path[QUESTION_PATH]; /* below ~/secrets */
+	char exe[QUESTION_PATH];
+	char script[QUESTION_PATH];		   /* "": none */
+	char args[QUESTION_TEXT];		   /* as the process says, joined by spaces */
+	char chain[QUESTION_CHAIN][QUESTION_TEXT]; /* programs */
+};
+
+struct question_put { /* keeper -> host */
+	uint32_t id;
+	uint32_t over; /* 1: nobody waits for the answer any more; the rest is void */
+	struct question q;
+};
+
+struct question_reply { /* host -> keeper */
+	uint32_t id;
+	uint32_t answer; /* enum question_answer, from QUESTION_ONCE on */
+};
+
+/* question_check - is it one? Returns 0 or -EBADMSG: a string without end, bits or counts out of
+ * range, no path, no program. Whoever handles a question has checked it first. */
+int question_check(const struct question *q);
+
+#endif

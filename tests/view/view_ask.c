@@ -1,0 +1,331 @@
+/* A rule that asks: what is parked, who is asked how often, and what an answer is worth. */
+#include "policy.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "enclave/base/io.h"
+#include "enclave/base/msg.h"
+#include "enclave/base/run.h"
+
+#define ASKS "allow session l **\nask session - kube/**\nallow session - **\n"
+
+static struct view_ask got;
+
+/* The next question, or what is over; others are passed over. False: none within that time. */
+static bool question_within(int ms)
+{
+	uint64_t until = io_boottime_ns() + (uint64_t)ms * 1000000;
+	struct pollfd p = { .fd = f.keeper, .events = POLLIN };
+
+	while (io_boottime_ns() < until) {
+		ssize_t n;
+
+		if (poll(&p, 1, (int)((until - io_boottime_ns()) / 1000000) + 1) != 1)
+			return false;
+		n = msg_recv(f.keeper, &got, sizeof(got), NULL, 0);
+		assert_true(n > 0);
+		if (got.op == VIEW_ASK) {
+			assert_int_equal(n, sizeof(got));
+			return true;
+		}
+	}
+	return false;
+}
+
+static void answer(uint32_t answer)
+{
+	const struct view_answer a = { .op = VIEW_ANSWER, .reply = { got.put.id, answer } };
+
+	assert_int_equal(msg_send(f.keeper, &a, sizeof(a), NULL, 0), 0);
+}
+
+static pid_t start(int (*fn)(void *), const char *name, int *done)
+{
+	return child_start(MEMBER, fn, (void *)path_in(&f, name), done);
+}
+
+static int end(pid_t pid, int done)
+{
+	int r = child_result(done);
+
+	run_wait(pid);
+	return r;
+}
+
+/* One operation of a new process that is asked about. */
+static int asked(int (*fn)(void *), const char *name, uint32_t said)
+{
+	int done;
+	pid_t pid = start(fn, name, &done);
+
+	assert_true(question_within(5000));
+	assert_false(got.put.over);
+	answer(said);
+	return end(pid, done);
+}
+
+static void test_an_answer_decides_and_no_other_process_has_it(void **state)
+{
+	in_force(ASKS);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_ONCE), 0);
+	assert_string_equal(got.put.q.path, "kube/config");
+	assert_int_equal(got.put.q.may, 1);
+	assert_int_equal(question_check(&got.put.q), 0);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_NO), -EACCES);
+	assert_int_equal(asked(write_it, "kube/config", QUESTION_PROCESS), 0);
+	assert_int_equal(asked(create_it, "kube/new", QUESTION_ONCE), 0);
+	assert_int_equal(asked(delete_it, "kube/new", QUESTION_NO), -EACCES);
+	assert_int_equal(asked(delete_it, "kube/new", QUESTION_ONCE), 0);
+	/* What is not asked about is as before, and nobody outside is asked about. */
+	assert_int_equal(member(read_it, "ssh/id"), 0);
+	assert_int_equal(as(OUTSIDER, read_it, (void *)path_in(&f, "kube/config")), -EACCES);
+	assert_false(question_within(100));
+}
+
+static int twice(void *path)
+{
+	int first = read_it(path), second = read_it(path);
+
+	return first ? first : second;
+}
+
+static int write_after_read(void *path)
+{
+	int r = read_it(path);
+
+	return r ? r : write_it(path);
+}
+
+static void test_once_is_once_and_a_process_goes_on(void **state)
+{
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(twice, "kube/config", &done);
+	assert_true(question_within(5000));
+	answer(QUESTION_ONCE);
+	assert_true(question_within(5000));
+	answer(QUESTION_NO);
+	assert_int_equal(end(pid, done), -EACCES);
+
+	assert_int_equal(asked(twice, "kube/config", QUESTION_PROCESS), 0);
+	/* And only for what it was asked about. */
+	pid = start(write_after_read, "kube/config", &done);
+	assert_true(question_within(5000));
+	answer(QUESTION_PROCESS);
+	assert_true(question_within(5000));
+	assert_int_equal(got.put.q.may, 2);
+	answer(QUESTION_NO);
+	assert_int_equal(end(pid, done), -EACCES);
+}
+
+static void test_nobody_to_ask_is_no_and_is_asked_again(void **state)
+{
+	in_force(ASKS);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_NOBODY), -EACCES);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_ONCE), 0);
+}
+
+static void test_never_holds_for_the_program(void **state)
+{
+	in_force(ASKS);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_NEVER), -EACCES);
+	assert_int_equal(member(read_it, "kube/config"), -EACCES);
+	assert_false(question_within(100));
+}
+
+#define MANY 24
+
+static int read_often(void *path)
+{
+	int r = -EINVAL;
+
+	for (int i = 0; i < 200; i++)
+		r = read_it(path);
+	return r;
+}
+
+static void *read_thread(void *path)
+{
+	return read_it(path) == -EACCES ? NULL : path;
+}
+
+static int read_by_threads(void *path)
+{
+	pthread_t threads[MANY];
+	void *bad = NULL;
+	int r = 0;
+
+	for (int i = 0; i < MANY; i++)
+		if (pthread_create(&threads[i], NULL, read_thread, path))
+			return -EAGAIN;
+	for (int i = 0; i < MANY; i++) {
+		pthread_join(threads[i], &bad);
+		r |= bad ? -EILSEQ : 0;
+	}
+	return r;
+}
+
+/* More requests wait than the view has workers, and others are answered all the while. */
+static void test_many_that_want_the_same_are_one_question_and_hold_up_nobody(void **state)
+{
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(read_by_threads, "kube/config", &done);
+	assert_true(question_within(5000));
+	usleep(300000);
+	assert_int_equal(member(read_it, "ssh/id"), 0);
+	assert_int_equal(member(write_it, "note"), 0);
+	answer(QUESTION_NO);
+	assert_int_equal(end(pid, done), 0);
+	assert_false(question_within(100));
+	assert_int_equal(asked(read_often, "kube/config", QUESTION_NO), -EACCES);
+	assert_false(question_within(100));
+}
+
+/* One at a time at the terminal, and not too many of them. */
+static void test_a_flood_of_processes_is_few_questions(void **state)
+{
+	int done[MANY], asks = 0;
+	pid_t pid[MANY];
+
+	in_force(ASKS);
+	for (int i = 0; i < MANY; i++)
+		pid[i] = start(read_it, "kube/config", &done[i]);
+	while (question_within(1000)) {
+		assert_false(question_within(50));
+		asks++;
+		answer(QUESTION_NO);
+	}
+	assert_int_equal(asks, 6);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(end(pid[i], done[i]), -EACCES);
+}
+
+static void test_a_process_that_is_killed_waits_for_no_answer(void **state)
+{
+	uint32_t id;
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(read_it, "kube/config", &done);
+	assert_true(question_within(5000));
+	id = got.put.id;
+	kill(pid, SIGKILL);
+	assert_true(question_within(2000));
+	assert_int_equal(got.put.id, id);
+	assert_true(got.put.over);
+	close(done);
+	run_wait(pid);
+	/* An answer that comes too late is nobody's. */
+	answer(QUESTION_PROCESS);
+	assert_int_equal(asked(read_it, "kube/config", QUESTION_NO), -EACCES);
+}
+
+static void test_a_lock_waits_for_no_answer(void **state)
+{
+	uint64_t began;
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(create_it, "kube/other", &done);
+	assert_true(question_within(5000));
+	began = io_boottime_ns();
+	fixture_send(&f, VIEW_LOCK);
+	assert_int_equal(child_result(done), -EACCES);
+	assert_true(io_boottime_ns() - began < 1000000000ULL);
+	run_wait(pid);
+}
+
+static void test_to_be_asked_is_no_use_of_the_vault(void **state)
+{
+	struct view_idle idle = { 0 };
+	uint64_t began;
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(read_it, "kube/config", &done);
+	assert_true(question_within(5000));
+	began = io_boottime_ns(); /* the way to the file was looked up before */
+	answer(QUESTION_NO);
+	assert_int_equal(end(pid, done), -EACCES);
+	fixture_send(&f, VIEW_ASK_IDLE);
+	while (idle.op != VIEW_IDLE)
+		assert_true(msg_recv(f.keeper, &idle, sizeof(idle), NULL, 0) > 0);
+	assert_true(idle.last_ns < began);
+}
+
+static int read_four_times(void *path)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char c;
+
+	for (int i = 0; i < 4; i++)
+		if (fd < 0 || pread(fd, &c, 1, 0) != 1)
+			return -errno;
+	return 0;
+}
+
+static void test_where_reads_are_decided_again_once_is_for_what_was_opened(void **state)
+{
+	in_force("recheck-always\n" ASKS);
+	assert_int_equal(asked(read_four_times, "kube/config", QUESTION_ONCE), 0);
+	assert_false(question_within(100));
+}
+
+static void test_what_cannot_wait_is_refused_and_not_asked_about(void **state)
+{
+	in_force("ask session - **\n");
+	assert_int_equal(member(list_it, "ssh"), -EACCES);
+	assert_false(question_within(100));
+}
+
+static void test_no_answer_is_no(void **state)
+{
+	uint64_t began = io_boottime_ns();
+	uint32_t id;
+	int done;
+	pid_t pid;
+
+	in_force(ASKS);
+	pid = start(read_it, "kube/config", &done);
+	assert_true(question_within(5000));
+	id = got.put.id;
+	for (int i = 0; i < 20; i++) { /* the keeper is alive */
+		fixture_send(&f, VIEW_PULSE);
+		if (question_within(2000))
+			break;
+	}
+	assert_true(got.put.over);
+	assert_int_equal(got.put.id, id);
+	assert_int_equal(end(pid, done), -EACCES);
+	assert_in_range((io_boottime_ns() - began) / 1000000000, QUESTION_SEC, QUESTION_SEC + 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_an_answer_decides_and_no_other_process_has_it),
+		T(test_once_is_once_and_a_process_goes_on),
+		T(test_nobody_to_ask_is_no_and_is_asked_again),
+		T(test_never_holds_for_the_program),
+		T(test_many_that_want_the_same_are_one_question_and_hold_up_nobody),
+		T(test_a_flood_of_processes_is_few_questions),
+		T(test_a_process_that_is_killed_waits_for_no_answer),
+		T(test_a_lock_waits_for_no_answer),
+		T(test_to_be_asked_is_no_use_of_the_vault),
+		T(test_where_reads_are_decided_again_once_is_for_what_was_opened),
+		T(test_what_cannot_wait_is_refused_and_not_asked_about),
+		T(test_no_answer_is_no),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
