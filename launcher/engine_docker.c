@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,13 +183,6 @@ static int find(const struct workshop *w)
 	return !strncmp(out, "true ", 5) ? RUNNING : STOPPED;
 }
 
-static int docker_running(const struct workshop *w)
-{
-	int r = find(w);
-
-	return r < 0 ? r : r == RUNNING;
-}
-
 static int remove_container(const struct workshop *w)
 {
 	char name[64], err[512] = "";
@@ -331,18 +325,42 @@ static void agent_path(const struct workshop *w, char *buf, size_t size)
 
 static int docker_dial(const struct workshop *w)
 {
-	char path[PATH_MAX];
-	autoclose int fd = -EBADF;
+	char path[PATH_MAX], magic[32];
+	autoclose int node = -EBADF, fd = -EBADF;
+	struct stat st;
 	int r;
 
 	agent_path(w, path, sizeof(path));
-	fd = msg_connect(path, SOCK_STREAM);
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
+	/* The container's root writes in run/: a link there must not lead to another agent. */
+	node = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (node < 0)
+		return errno == ENOENT ? -ENOTCONN : -errno;
+	if (fstat(node, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTCONN;
+	/* Source: proc(5): such a link leads to the very file, whatever its name is by now. */
+	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", node);
+	fd = msg_connect(magic, SOCK_STREAM);
+	if (fd == -ECONNREFUSED)
 		return -ENOTCONN;
 	if (fd < 0)
 		return fd;
 	r = frame_hello_wait(fd, HELLO_MS);
 	return r < 0 ? r : take_fd(&fd);
+}
+
+/* Whose agent answers is running: a vault must also be locked where the engine's client is gone. */
+static int docker_running(const struct workshop *w)
+{
+	autoclose int fd = docker_dial(w);
+	int r = fd < 0 ? find(w) : RUNNING;
+
+	if (r == -ENOENT)
+		log_error("neither the agent of %s answers (%s/run/agent.sock), nor is docker "
+			  "installed here to ask",
+			  w->name, w->state_dir);
+	return r < 0 ? r : r == RUNNING;
 }
 
 static int make_room(const struct workshop *w)
