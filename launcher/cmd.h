@@ -23,6 +23,7 @@ extern const struct cmd cmd_remove;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_status;
+extern const struct cmd cmd_tour;
 extern const struct cmd cmd_up;
 
 #endif

@@ -254,19 +254,21 @@ static int choose_workspace(struct launch *l)
 {
 	const char *const own[] = { layers_source(), "/proc/self/exe", l->state_dir, NULL };
 	autofree char *cwd = getcwd(NULL, 0);
+	char empty[PATH_MAX];
 	const char *why;
 
 	if (!cwd)
 		return log_err(-errno, "current directory");
-	why = workspace_refused(cwd, own);
+	/* A tour stands in the empty folder already. */
+	snprintf(empty, sizeof(empty), "%s/work", l->state_dir);
+	why = strcmp(cwd, empty) ? workspace_refused(cwd, own) : NULL;
 	if (why) {
 		log_info("%s: /workspace is an empty folder; start it in a project's directory",
 			 why);
 		free(cwd);
-		if (asprintf(&cwd, "%s/work", l->state_dir) < 0) {
-			cwd = NULL;
+		cwd = strdup(empty);
+		if (!cwd)
 			return -ENOMEM;
-		}
 	}
 	if (strlen(cwd) >= sizeof(l->rec.workspace) || strchr(cwd, '\n')) {
 		log_error("this directory's name cannot be a workspace");
