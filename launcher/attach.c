@@ -450,7 +450,7 @@ int attach_capture(int stream_fd, const char *const argv[], int err, char *buf, 
 		return -errno;
 	}
 	req = (struct request){ .kind = REQUEST_EXEC, .user = REQUEST_ROOT, .cwd = "/" };
-	req.term = req.lang = req.colorterm = "";
+	req.term = req.lang = req.colorterm = req.tz = "";
 	while (argv[req.argc] && req.argc < REQUEST_ARGS_MAX) {
 		req.argv[req.argc] = argv[req.argc];
 		req.argc++;

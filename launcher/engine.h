@@ -18,6 +18,8 @@ struct workshop {
 	const char *instance;  /* unique on this host's kernel; [a-z0-9-], at most 63 bytes */
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
+	unsigned cpus;	       /* 0: the engine's default */
+	const char *network;   /* "none", "nat" or NULL: the engine's default */
 	unsigned idle_sec;
 	const char *durability;	  /* fsync, settle or lock: as enclave serve has it */
 	unsigned keep;		  /* how many earlier states of the vault */

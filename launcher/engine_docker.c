@@ -235,7 +235,7 @@ struct run_line {
 	const char *argv[80];
 	int n;
 	char name[64], label[96], label_state[PATH_MAX + 32], vault_bytes[24], idle_sec[16];
-	char keep[16], seen[64];
+	char keep[16], seen[64], cpus[16];
 	char vault[2 * PATH_MAX], run[2 * PATH_MAX], workspace[2 * PATH_MAX];
 };
 
@@ -277,6 +277,7 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	snprintf(l->vault_bytes, sizeof(l->vault_bytes), "%llu",
 		 (unsigned long long)w->vault_bytes);
 	snprintf(l->idle_sec, sizeof(l->idle_sec), "%u", w->idle_sec);
+	snprintf(l->cpus, sizeof(l->cpus), "%u", w->cpus);
 	snprintf(l->keep, sizeof(l->keep), "%u", w->keep);
 	snprintf(l->seen, sizeof(l->seen), "%llu%s%s", (unsigned long long)w->seen_generation,
 		 *w->seen_vault ? ":" : "", w->seen_vault);
@@ -287,8 +288,10 @@ static int run_line(const struct workshop *w, struct run_line *l)
 	add(l, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
 	add(l, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
 	add(l, "--mount", l->vault, "--mount", l->run, "--mount", l->workspace, NULL);
-	if (!has_bridge())
+	if (!w->network ? !has_bridge() : !strcmp(w->network, "none"))
 		add(l, "--network", "none", NULL);
+	if (w->cpus)
+		add(l, "--cpus", l->cpus, NULL);
 	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
 	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
 	add(l, "--keep", l->keep, "--seen", l->seen, NULL);

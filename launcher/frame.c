@@ -134,13 +134,23 @@ void frame_text(const struct frame *f, char *buf, size_t size)
 	text_clean(buf);
 }
 
-bool request_env_ok(const char *value)
+static bool has_only(const char *value, const char *marks)
 {
 	for (const char *p = value; *p; p++)
 		if (!isascii((unsigned char)*p) ||
-		    (!isalnum((unsigned char)*p) && !strchr("._+@-", *p)))
+		    (!isalnum((unsigned char)*p) && !strchr(marks, *p)))
 			return false;
 	return strlen(value) < 64;
+}
+
+bool request_env_ok(const char *value)
+{
+	return has_only(value, "._+@-");
+}
+
+bool timezone_ok(const char *value)
+{
+	return has_only(value, "_+-/") && *value != '/';
 }
 
 /* Commands of enclave that take "--seal-fd N". */
@@ -180,17 +190,18 @@ static int check(const struct request *req)
 	if (req->cwd[0] != '/' || (req->argc && !req->argv[0][0]))
 		return -EINVAL;
 	if (!request_env_ok(req->term) || !request_env_ok(req->lang) ||
-	    !request_env_ok(req->colorterm))
+	    !request_env_ok(req->colorterm) || !timezone_ok(req->tz))
 		return -EINVAL;
 	return 0;
 }
 
 /* The fixed part: kind, user, flags, zero, rows, columns, argc; then the strings, each with NUL. */
 #define REQUEST_FIXED 10
+#define N_VARS	      5
 
 ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size)
 {
-	const char *vars[] = { req->cwd, req->term, req->lang, req->colorterm };
+	const char *vars[N_VARS] = { req->cwd, req->term, req->lang, req->colorterm, req->tz };
 	size_t at = REQUEST_FIXED;
 	int r = check(req);
 
@@ -205,8 +216,8 @@ ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size)
 	put_u16(buf + 4, req->rows);
 	put_u16(buf + 6, req->cols);
 	put_u16(buf + 8, req->argc);
-	for (int i = 0; i < 4 + req->argc; i++) {
-		const char *s = i < 4 ? vars[i] : req->argv[i - 4];
+	for (int i = 0; i < N_VARS + req->argc; i++) {
+		const char *s = i < N_VARS ? vars[i] : req->argv[i - N_VARS];
 		size_t n = strlen(s) + 1;
 
 		if (size - at < n)
@@ -246,7 +257,8 @@ int request_decode(const uint8_t *data, size_t len, struct request *ret)
 	ret->term = next_string(data, len, &at);
 	ret->lang = next_string(data, len, &at);
 	ret->colorterm = next_string(data, len, &at);
-	if (!ret->cwd || !ret->term || !ret->lang || !ret->colorterm)
+	ret->tz = next_string(data, len, &at);
+	if (!ret->cwd || !ret->term || !ret->lang || !ret->colorterm || !ret->tz)
 		return -EBADMSG;
 	for (int i = 0; i < ret->argc; i++) {
 		ret->argv[i] = next_string(data, len, &at);

@@ -104,6 +104,7 @@ struct request {
 	const char *term; /* TERM, LANG, COLORTERM: [A-Za-z0-9._+@-]*, empty for none */
 	const char *lang;
 	const char *colorterm;
+	const char *tz;
 	int argc;
 	const char *argv[REQUEST_ARGS_MAX + 1]; /* ended by NULL; none: SESSION's login shell */
 };
@@ -123,6 +124,9 @@ ssize_t request_encode(const struct request *req, uint8_t *buf, size_t size);
  *             not as root, with a terminal, or with a command that it does not have
  */
 int request_decode(const uint8_t *data, size_t len, struct request *ret);
+
+/* timezone_ok - may this value of TZ cross? "" or a relative name: "Europe/Berlin", no ".." */
+bool timezone_ok(const char *value);
 
 /* request_env_ok - may this value of TERM, LANG, COLORTERM cross? */
 bool request_env_ok(const char *value);

@@ -135,6 +135,8 @@ struct workshop launch_describe(const struct launch *l)
 		.instance = l->rec.instance,
 		.vault_bytes = l->o.vault_bytes,
 		.memory_bytes = l->o.memory_bytes,
+		.cpus = l->o.cpus,
+		.network = l->o.network,
 		.idle_sec = l->o.idle_sec,
 		.keep = l->o.keep,
 		.seen_generation = l->seen.generation,

@@ -49,6 +49,20 @@ static const char *clean_env(const char *name)
 	return v && request_env_ok(v) ? v : "";
 }
 
+/* The host's zone, as tzset(3) finds it; "" (UTC inside) when its name cannot be told. */
+static const char *host_timezone(char *buf, size_t size)
+{
+	ssize_t n = readlink("/etc/localtime", buf, size - 1);
+	const char *name;
+
+	if (n < 0)
+		return "";
+	buf[n] = '\0';
+	name = strstr(buf, "/zoneinfo/");
+	name = name ? name + strlen("/zoneinfo/") : "";
+	return timezone_ok(name) ? name : "";
+}
+
 static void set_place(struct launch *l, struct request *req, char *buf, size_t size)
 {
 	autofree char *cwd = getcwd(NULL, 0);
@@ -63,7 +77,7 @@ static int run_request(struct launch *l, enum request_kind kind, struct prompt *
 		       unsigned flags, bool close_stdin)
 {
 	struct request req;
-	char place[PATH_MAX];
+	char place[PATH_MAX], zone[PATH_MAX];
 	struct attach a = { close_stdin ? -EBADF : STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
 			    prompt };
 	bool tty = kind != REQUEST_VAULT && !close_stdin && isatty(STDIN_FILENO) &&
@@ -84,6 +98,7 @@ static int run_request(struct launch *l, enum request_kind kind, struct prompt *
 		.term = clean_env("TERM"),
 		.lang = clean_env("LANG"),
 		.colorterm = clean_env("COLORTERM"),
+		.tz = l->o.timezone ? l->o.timezone : host_timezone(zone, sizeof(zone)),
 		.argc = l->n_args,
 	};
 	memcpy(req.argv, l->args, l->n_args * sizeof(*req.argv));

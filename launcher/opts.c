@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "enclave/base/size.h"
+#include "launcher/frame.h"
 #include "launcher/workshop.h"
 
 #define KEEP_MAX 50
+#define CPUS_MAX 256
+#define ZONEINFO "/usr/share/zoneinfo"
 
 static int set_name(struct opts *o, const char *v)
 {
@@ -43,6 +47,39 @@ static int set_memory(struct opts *o, const char *v)
 			       o->memory_bytes <= (1ULL << 44)
 		       ? 0
 		       : -EINVAL;
+}
+
+static int set_cpus(struct opts *o, const char *v)
+{
+	long long n;
+
+	if (num_parse(v, 1, CPUS_MAX, &n) < 0)
+		return -EINVAL;
+	o->cpus = n;
+	return 0;
+}
+
+static int set_network(struct opts *o, const char *v)
+{
+	if (strcmp(v, "none") && strcmp(v, "nat"))
+		return -EINVAL;
+	o->network = v;
+	return 0;
+}
+
+/* A name that tzset(3) looks for below its own folder, and nowhere else. */
+static int set_timezone(struct opts *o, const char *v)
+{
+	char path[128];
+
+	if (!timezone_ok(v))
+		return -EINVAL;
+	snprintf(path, sizeof(path), ZONEINFO "/%s", v);
+	/* A host without the folder knows none: the image does. */
+	if (access(ZONEINFO, F_OK) == 0 && access(path, F_OK) < 0)
+		return -EINVAL;
+	o->timezone = v;
+	return 0;
 }
 
 static int set_idle(struct opts *o, const char *v)
@@ -117,6 +154,9 @@ static const struct opt {
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
 	{ "--durability", OPT_DURABILITY, set_durability, "fsync, settle or lock" },
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
+	{ "--cpus", OPT_CPUS, set_cpus, "a number from 1 to 256" },
+	{ "--network", OPT_NETWORK, set_network, "none or nat" },
+	{ "--timezone", OPT_TIMEZONE, set_timezone, "a zone such as Europe/Berlin or UTC" },
 	{ "--view-memory", OPT_VIEW_MEMORY, set_view_memory, "cached or strict" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
 	{ "--key-file", OPT_KEY_FILE, set_key_file, "a file's name" },

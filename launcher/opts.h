@@ -29,10 +29,13 @@ enum opt_bit {
 	OPT_WITHOUT = 1 << 16,
 	OPT_DRY_RUN = 1 << 17,
 	OPT_EXPLAIN = 1 << 18,
+	OPT_CPUS = 1 << 19,
+	OPT_NETWORK = 1 << 20,
+	OPT_TIMEZONE = 1 << 21,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
-		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT,
+		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT | OPT_CPUS | OPT_NETWORK | OPT_TIMEZONE,
 };
 
 #define OPTS_MEMORY_BYTES \
@@ -45,12 +48,15 @@ struct opts {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* 0: the engine's default */
 	unsigned idle_sec;
+	unsigned cpus; /* 0: the engine's default */
 	unsigned keep; /* how many earlier states of the vault */
 	const char *durability;
 	const char *view_memory; /* "cached" or "strict" */
 	int passphrase_fd;	 /* < 0: ask */
 	const char *key_file;	 /* NULL: none */
 	const char *layer;	 /* of images/ */
+	const char *network;	 /* "none", "nat", or NULL: the engine's default */
+	const char *timezone;	 /* such as Europe/Berlin, or NULL: the host's */
 	const char *without;	 /* releases that are left out, with commas; "" for none */
 	bool fido2, create, json, accept_rollback, yes, dry_run, explain;
 };
@@ -97,6 +103,9 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"                       default), within seconds (settle), at the lock (lock)\n"                      \
 	"  --keep N             how many earlier states of the vault are kept (3)\n"                          \
 	"  --memory SIZE        RAM of a virtual machine\n"                                                   \
+	"  --cpus N             how many processors (default: 2 of a virtual machine, or all)\n"              \
+	"  --network HOW        none, or nat: out, but not in (default: nat with docker, none with vm)\n"     \
+	"  --timezone ZONE      of sessions, such as Europe/Berlin (default: this host's)\n"                  \
 	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_LAYER \
 		OPTS_HELP_COMMON
 

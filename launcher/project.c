@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,14 +15,16 @@
 
 static bool idles_longer(const struct opts *o, const struct opts *than)
 {
-	return !o->idle_sec || o->idle_sec > than->idle_sec; /* 0: never */
+	return than->idle_sec && (!o->idle_sec || o->idle_sec > than->idle_sec); /* 0: never */
 }
 
 /* A new key's derivation takes half of what is free: with less, passphrases are cheaper to guess.
  */
 static bool has_less_memory(const struct opts *o, const struct opts *than)
 {
-	return o->memory_bytes < OPTS_MEMORY_BYTES + than->vault_bytes;
+	uint64_t bytes = than->memory_bytes;
+
+	return o->memory_bytes < (bytes ? bytes : OPTS_MEMORY_BYTES + than->vault_bytes);
 }
 
 static bool keeps_fewer(const struct opts *o, const struct opts *than)
@@ -34,25 +37,38 @@ static bool is_not_strict(const struct opts *o, const struct opts *than)
 	return strcmp(o->view_memory, "strict") != 0;
 }
 
-/* What a workspace may say, and of that only what protects no less than the default does. */
+static bool is_not_alone(const struct opts *o, const struct opts *than)
+{
+	return strcmp(o->network, "none") != 0;
+}
+
+/* What a file may say; of a workspace's only what protects no less than there is without it. */
 static const struct key {
 	const char *name;
 	enum opt_bit bit;
+	bool host_only;
 	bool (*weaker)(const struct opts *o, const struct opts *than); /* NULL: it can't be */
 	const char *limit;
 } keys[] = {
-	{ "layer", OPT_LAYER, NULL, NULL },
-	{ "without", OPT_WITHOUT, NULL, NULL },
-	{ "memory", OPT_MEMORY, has_less_memory, "not less than the default, 1280M" },
-	{ "vault-size", OPT_VAULT_SIZE, NULL, NULL },
-	{ "idle", OPT_IDLE, idles_longer, "not longer than the default, 15m" },
-	{ "keep", OPT_KEEP, keeps_fewer, "not less than the default, 3" },
-	{ "view-memory", OPT_VIEW_MEMORY, is_not_strict, "strict" },
+	{ "layer", OPT_LAYER },
+	{ "without", OPT_WITHOUT },
+	{ "memory", OPT_MEMORY, false, has_less_memory,
+	  "not less than this host's, 1280M by default" },
+	{ "timezone", OPT_TIMEZONE },
+	{ "vault-size", OPT_VAULT_SIZE },
+	{ "idle", OPT_IDLE, false, idles_longer, "not longer than this host's, 15m by default" },
+	{ "keep", OPT_KEEP, false, keeps_fewer, "not less than this host's, 3 by default" },
+	{ "view-memory", OPT_VIEW_MEMORY, false, is_not_strict, "strict" },
+	{ "network", OPT_NETWORK, false, is_not_alone, "none" },
+	{ "cpus", OPT_CPUS, true },
+	{ "engine", OPT_ENGINE, true },
+	{ "durability", OPT_DURABILITY, true },
 };
 
 #define KEYS_END (keys + sizeof(keys) / sizeof(*keys))
 
 struct line {
+	const char *file;
 	unsigned number;
 	char *why;
 	size_t size;
@@ -63,8 +79,8 @@ static int refuse(const struct line *at, const char *fmt, ...)
 
 static int refuse(const struct line *at, const char *fmt, ...)
 {
-	int n = at->number ? snprintf(at->why, at->size, PROJECT_FILE ":%u: ", at->number)
-			   : snprintf(at->why, at->size, PROJECT_FILE ": ");
+	int n = at->number ? snprintf(at->why, at->size, "%s:%u: ", at->file, at->number)
+			   : snprintf(at->why, at->size, "%s: ", at->file);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -96,7 +112,8 @@ static const struct key *find(const char *name)
 /* Nothing of the file is shown but words of letters: it may hold what moves a terminal's cursor. */
 static bool is_plain(const char *s)
 {
-	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-,.")] ==
+	return s[strspn(s,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-,._/+")] ==
 	       '\0';
 }
 
@@ -105,30 +122,30 @@ static int unknown(const struct line *at, const char *name)
 	if (!is_plain(name))
 		return refuse(at, "this is no 'option = value'");
 	if (opts_is_name(name))
-		return refuse(at, "'%s' is for the command line only: a workspace may not set it",
-			      name);
+		return refuse(at, "'%s' is for the command line only", name);
 	return refuse(at,
-		      "no option '%s'; there are: layer, without, memory, vault-size, idle, keep, "
-		      "view-memory",
+		      "no option '%s'; there are: layer, without, memory, timezone, "
+		      "vault-size, idle, keep, view-memory, network",
 		      name);
 }
 
-static int take(struct opts *o, const struct key *k, char *value, unsigned allowed, unsigned *seen,
-		const struct line *at)
+static int take(struct opts *o, const struct key *k, char *value, unsigned allowed,
+		const struct opts *base, const struct line *at)
 {
-	struct opts defaults, tried;
+	struct opts tried;
 	char why[160];
 	char option[32], *const argv[] = { option, value, NULL };
 
-	if (*seen & k->bit)
-		return refuse(at, "'%s' is given twice", k->name);
-	*seen |= k->bit;
-	opts_init(&defaults);
-	tried = defaults;
+	if (k->host_only && base)
+		return refuse(at,
+			      "'%s' is for the command line and " PROJECT_HOST
+			      ": a workspace may not set it",
+			      k->name);
+	opts_init(&tried);
 	snprintf(option, sizeof(option), "--%s", k->name);
 	if (!is_plain(value) || opts_take(&tried, 2, argv, why, sizeof(why)) != 2)
 		return refuse(at, "%s wants %s", k->name, opts_wants(k->name));
-	if (k->weaker && k->weaker(&tried, &defaults))
+	if (base && k->weaker && k->weaker(&tried, base))
 		return refuse(at,
 			      "%s: a workspace may ask for %s; all else is for the command line",
 			      k->name, k->limit);
@@ -138,61 +155,103 @@ static int take(struct opts *o, const struct key *k, char *value, unsigned allow
 	return 0;
 }
 
-int project_parse(struct opts *o, char *text, size_t size, unsigned allowed, char *why,
-		  size_t why_size)
+static int take_line(struct opts *o, char *name, unsigned allowed, const struct opts *base,
+		     unsigned *seen, const struct line *at)
 {
-	struct line at = { .why = why, .size = why_size };
-	unsigned seen = 0;
+	char *eq = strchr(name, '=');
+	const struct key *k;
+
+	if (!eq)
+		return refuse(at, "this is no 'option = value'");
+	*eq = '\0';
+	name = trim(name);
+	k = find(name);
+	if (!k)
+		return unknown(at, name);
+	if (*seen & k->bit)
+		return refuse(at, "'%s' is given twice", k->name);
+	*seen |= k->bit;
+	return take(o, k, trim(eq + 1), allowed, base, at);
+}
+
+int project_parse(struct opts *o, const char *file, char *text, size_t size, unsigned allowed,
+		  const struct opts *base, char *why, size_t why_size)
+{
+	struct line at = { .file = file, .why = why, .size = why_size };
+	unsigned seen = 0, typed = o->given;
 	int r = 0;
 
 	if (memchr(text, '\0', size))
 		return refuse(&at, "it holds a zero byte: it is no text");
 	for (char *line = text, *next; line && r == 0; line = next) {
-		char *eq, *name;
-		const struct key *k;
-
 		at.number++;
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
 		line[strcspn(line, "#")] = '\0';
-		name = trim(line);
-		if (!*name)
-			continue;
-		eq = strchr(name, '=');
-		if (!eq)
-			return refuse(&at, "this is no 'option = value'");
-		*eq = '\0';
-		name = trim(name);
-		k = find(name);
-		r = k ? take(o, k, trim(eq + 1), allowed, &seen, &at) : unknown(&at, name);
+		line = trim(line);
+		if (*line)
+			r = take_line(o, line, allowed, base, &seen, &at);
 	}
+	/* A workspace's file may still say otherwise. */
+	if (!base)
+		o->given = typed;
+	return r;
+}
+
+/* Returns its length, -ENOENT when there is none, or -errno after saying why. */
+static ssize_t read_conf(const char *file, bool is_hosts, char text[PROJECT_MAX + 1])
+{
+	autoclose int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return log_err(-errno, "open %s", file);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > PROJECT_MAX) {
+		log_error("%s is no file, or longer than 16 KiB", file);
+		return -EINVAL;
+	}
+	if (is_hosts && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))) {
+		log_error("%s could have been written by somebody else than root; chown root and "
+			  "chmod go-w it",
+			  file);
+		return -EACCES;
+	}
+	n = io_read_full(fd, text, PROJECT_MAX);
+	if (n < 0)
+		return log_err((int)n, "read %s", file);
+	text[n] = '\0';
+	return n;
+}
+
+static int load(struct opts *o, const char *file, unsigned allowed, const struct opts *base,
+		char text[PROJECT_MAX + 1])
+{
+	char why[240];
+	ssize_t n = read_conf(file, !base, text);
+	int r;
+
+	if (n < 0)
+		return n == -ENOENT ? 0 : (int)n;
+	r = project_parse(o, file, text, (size_t)n, allowed, base, why, sizeof(why));
+	if (r < 0)
+		log_error("%s", why);
 	return r;
 }
 
 int project_load(struct opts *o, unsigned allowed)
 {
-	static char text[PROJECT_MAX + 1];
-	autoclose int fd = open(PROJECT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-	char why[240];
-	ssize_t n;
+	static char texts[3][PROJECT_MAX + 1]; /* the options point into them */
+	const char *env = getenv("TAZ_CONF"), *host = env ? env : PROJECT_HOST;
+	struct opts base;
 	int r;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return log_err(-errno, "open " PROJECT_FILE " in this directory");
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > PROJECT_MAX) {
-		log_error(PROJECT_FILE " in this directory is no file, or longer than 16 KiB");
-		return -EINVAL;
-	}
-	n = io_read_full(fd, text, PROJECT_MAX);
-	if (n < 0)
-		return log_err((int)n, "read " PROJECT_FILE " in this directory");
-	text[n] = '\0';
-	r = project_parse(o, text, (size_t)n, allowed, why, sizeof(why));
-	if (r < 0)
-		log_error("%s", why);
-	return r;
+	opts_init(&base);
+	r = load(&base, host, ~0U, NULL, texts[0]);
+	if (r == 0)
+		r = load(o, host, allowed, NULL, texts[1]);
+	return r == 0 ? load(o, PROJECT_FILE, allowed, &base, texts[2]) : r;
 }

@@ -42,5 +42,6 @@ int relay_env_build(struct relay_env *e, const struct request *req)
 	env_add(e, "TERM", req->term);
 	env_add(e, "LANG", locale_or_default(req->lang));
 	env_add(e, "COLORTERM", req->colorterm);
+	env_add(e, "TZ", req->tz);
 	return 0;
 }

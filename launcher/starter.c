@@ -38,7 +38,13 @@ static const char taz_conf[] =
 	"#vault-size = 512M\n"
 	"\n"
 	"# RAM, when the workshop is a virtual machine.\n"
-	"#memory = 2G\n";
+	"#memory = 2G\n"
+	"\n"
+	"# Nothing comes in or goes out.\n"
+	"#network = none\n"
+	"\n"
+	"# Of sessions: this host's, or this one.\n"
+	"#timezone = Europe/Berlin\n";
 
 static const char secrets_conf[] =
 	"# secrets.conf: the secrets that this project needs, and the commands that bring them into\n"

@@ -251,7 +251,7 @@ static void add_machine(struct argv *a, const struct workshop *w, enum vm_accel 
 		add(a, "-cpu");
 		add(a, "qemu64,+aes,+ssse3,+sse4.1,+sse4.2,+popcnt,+pclmulqdq,+rdrand");
 	}
-	add(a, "-smp"), add(a, "2");
+	add(a, "-smp"), add(a, "%u", w->cpus ? w->cpus : 2);
 	add(a, "-M"), add(a, "pc,hpet=off,dump-guest-core=off,memory-backend=mem");
 	add(a, "-m"), add(a, "%llu", mib);
 	/* Shared, because the folders' servers read and write it. */

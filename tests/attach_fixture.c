@@ -24,7 +24,8 @@ static void host_main(int slave, int sock, int passphrase_fd)
 				      .cwd = "/",
 				      .term = "",
 				      .lang = "",
-				      .colorterm = "" };
+				      .colorterm = "",
+				      .tz = "" };
 	struct prompt prompt = { 0 };
 	int r;
 

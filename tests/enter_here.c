@@ -25,7 +25,8 @@ int main(int argc, char *argv[])
 			       .cwd = "/tmp",
 			       .term = "xterm",
 			       .lang = "",
-			       .colorterm = "" };
+			       .colorterm = "",
+			       .tz = "" };
 	const struct attach a = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
 				  &(struct prompt){ 0 } };
 	int pair[2], fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;

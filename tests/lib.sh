@@ -83,6 +83,16 @@ refused()
 	[ "$status" -ne 124 ] || fail "this did not end: $*"
 }
 
+# prints TEXT COMMAND... - its standard output is that
+prints()
+{
+	local want=$1 got
+	shift
+
+	got=$("$@")
+	[ "$got" = "$want" ] || fail "$* printed '$got' and not '$want'"
+}
+
 # lacks FILE GREP-ARGUMENT... - grep looked into it and found nothing: a file that is missing proves nothing
 lacks()
 {

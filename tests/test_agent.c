@@ -85,6 +85,7 @@ static struct request exec_sh(const char *script, unsigned flags)
 				 .term = "vt100",
 				 .lang = "xx_YY.nonsense",
 				 .colorterm = "",
+				 .tz = "",
 				 .argc = 3,
 				 .argv = { "sh", "-c", script } };
 }

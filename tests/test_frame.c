@@ -26,6 +26,7 @@ static struct request sample(void)
 		.term = "xterm-256color",
 		.lang = "C.UTF-8",
 		.colorterm = "",
+		.tz = "Europe/Berlin",
 		.argc = 2,
 		.argv = { "sh", "-c" },
 	};
@@ -47,6 +48,7 @@ static void test_a_request_comes_back_as_it_was(void **state)
 	assert_string_equal(out.cwd, "/workspace/a b");
 	assert_string_equal(out.term, "xterm-256color");
 	assert_string_equal(out.colorterm, "");
+	assert_string_equal(out.tz, "Europe/Berlin");
 	assert_int_equal(out.argc, 2);
 	assert_string_equal(out.argv[1], "-c");
 	assert_null(out.argv[2]);

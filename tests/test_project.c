@@ -12,14 +12,16 @@
 
 #include "launcher/project.h"
 
-static struct opts o;
+static struct opts o, defaults;
+static const struct opts *base = &defaults;
 static char text[4096], why[240];
 
 static int parse_for(unsigned allowed, const char *conf)
 {
 	*why = '\0';
+	opts_init(&defaults);
 	snprintf(text, sizeof(text), "%s", conf);
-	return project_parse(&o, text, strlen(text), allowed, why, sizeof(why));
+	return project_parse(&o, PROJECT_FILE, text, strlen(text), allowed, base, why, sizeof(why));
 }
 
 static int parse(const char *conf)
@@ -31,7 +33,8 @@ static int parse(const char *conf)
 static void test_options_are_lines_and_comments_are_none(void **state)
 {
 	assert_int_equal(parse("# ours\n\nlayer = k8s # tools\n  without=helm,k9s\nidle\t=\t5m\n"
-			       "memory = 2G\nvault-size = 64M\nkeep = 9\nview-memory = strict"),
+			       "memory = 2G\nvault-size = 64M\nkeep = 9\nview-memory = strict\n"
+			       "network = none\ntimezone = Europe/Berlin\n"),
 			 0);
 	assert_string_equal(o.layer, "k8s");
 	assert_string_equal(o.without, "helm,k9s");
@@ -40,6 +43,8 @@ static void test_options_are_lines_and_comments_are_none(void **state)
 	assert_int_equal(o.vault_bytes, 64 << 20);
 	assert_int_equal(o.keep, 9);
 	assert_string_equal(o.view_memory, "strict");
+	assert_string_equal(o.network, "none");
+	assert_string_equal(o.timezone, "Europe/Berlin");
 	assert_int_equal(parse(""), 0);
 	assert_string_equal(o.layer, "base");
 }
@@ -78,6 +83,10 @@ static void test_a_mistake_is_named_with_its_line(void **state)
 		{ "idle = 5 m\n", "taz.conf:1: idle wants a time such as" },
 		{ "memory = 1\n", "taz.conf:1: memory wants a size from 256M" },
 		{ "without = a b\n", "taz.conf:1: without wants names with commas" },
+		{ "network = host\n", "taz.conf:1: network wants none or nat" },
+		{ "timezone = ../../etc/passwd\n", "taz.conf:1: timezone wants a zone such as" },
+		{ "timezone = /etc/passwd\n", "taz.conf:1: timezone wants a zone such as" },
+		{ "timezone = Europe/Nowhere\n", "taz.conf:1: timezone wants a zone such as" },
 		{ "\033[2Jx = 1\n", "taz.conf:1: this is no 'option = value'" },
 	};
 
@@ -97,7 +106,7 @@ static void test_a_workspace_sets_nothing_that_is_the_persons(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(conf, sizeof(conf), "%s = 1\n", names[i]);
 		assert_int_equal(parse(conf), -EINVAL);
-		assert_non_null(strstr(why, "is for the command line only"));
+		assert_non_null(strstr(why, "is for the command line"));
 	}
 }
 
@@ -105,12 +114,43 @@ static void test_a_workspace_asks_for_no_less_protection(void **state)
 {
 	static const char *const weaker[] = { "idle = 16m",    "idle = 0",
 					      "keep = 2",      "view-memory = cached",
-					      "memory = 256M", "memory = 1279M" };
+					      "memory = 256M", "memory = 1279M",
+					      "network = nat" };
 
 	for (size_t i = 0; i < sizeof(weaker) / sizeof(*weaker); i++) {
 		assert_int_equal(parse(weaker[i]), -EINVAL);
 		assert_non_null(strstr(why, "all else is for the command line"));
 	}
+}
+
+/* What a workspace may ask for is measured by what the host's file has made of the defaults. */
+static void test_the_host_s_file_may_say_all_and_a_workspace_no_less_than_it(void **state)
+{
+	struct opts host;
+
+	base = NULL;
+	assert_int_equal(
+		parse("idle = 5m\nkeep = 9\ncpus = 3\nmemory = 512M\nnetwork = nat\nengine = vm\ndurability = lock\n"),
+		0);
+	assert_int_equal(o.given, 0);
+	assert_string_equal(o.engine, "vm");
+	assert_string_equal(o.durability, "lock");
+	assert_int_equal(o.cpus, 3);
+	host = o;
+	base = &host;
+	assert_int_equal(parse_for(OPT_UP, "idle = 6m\n"), -EINVAL);
+	assert_int_equal(parse_for(OPT_UP, "keep = 8\n"), -EINVAL);
+	assert_int_equal(parse_for(OPT_UP, "memory = 511M\n"), -EINVAL);
+	assert_int_equal(parse_for(OPT_UP, "cpus = 3\n"), -EINVAL);
+	assert_non_null(strstr(why, "a workspace may not set it"));
+	assert_int_equal(parse_for(OPT_UP, "idle = 4m\nnetwork = none\n"), 0);
+	assert_int_equal(o.idle_sec, 240);
+	assert_string_equal(o.network, "none");
+	assert_int_equal(o.keep, 9);
+	host.idle_sec = 0; /* never */
+	o.given = 0;
+	assert_int_equal(parse_for(OPT_UP, "idle = 9h\n"), 0);
+	base = &defaults;
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -157,6 +197,27 @@ static void test_only_a_small_regular_file_is_read(void **state)
 	assert_int_equal(project_load(&o, OPT_UP), -EINVAL);
 }
 
+static void test_the_host_s_file_is_roots_alone(void **state)
+{
+	setenv("TAZ_CONF", "host.conf", 1);
+	put("layer = k8s\n");
+	assert_int_equal(rename(PROJECT_FILE, "host.conf"), 0);
+	opts_init(&o);
+	assert_int_equal(project_load(&o, OPT_UP), 0);
+	assert_string_equal(o.layer, "k8s");
+	put("layer = gemini\n");
+	opts_init(&o);
+	assert_int_equal(project_load(&o, OPT_UP), 0);
+	assert_string_equal(o.layer, "gemini");
+	assert_int_equal(chmod("host.conf", 0664), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -EACCES);
+	assert_int_equal(chmod("host.conf", 0644), 0);
+	assert_int_equal(chown("host.conf", 1000, 1000), 0);
+	assert_int_equal(project_load(&o, OPT_UP), -EACCES);
+	unlink("host.conf");
+	unsetenv("TAZ_CONF");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +227,9 @@ int main(void)
 		cmocka_unit_test(test_a_mistake_is_named_with_its_line),
 		cmocka_unit_test(test_a_workspace_sets_nothing_that_is_the_persons),
 		cmocka_unit_test(test_a_workspace_asks_for_no_less_protection),
+		cmocka_unit_test(test_the_host_s_file_may_say_all_and_a_workspace_no_less_than_it),
+		cmocka_unit_test_setup_teardown(test_the_host_s_file_is_roots_alone, enter_dir,
+						leave_dir),
 		cmocka_unit_test_setup_teardown(test_only_a_small_regular_file_is_read, enter_dir,
 						leave_dir),
 	};

@@ -93,11 +93,14 @@ static void test_what_is_written_decides_nothing(void **state)
 {
 	struct conf_error err;
 	struct conf *conf;
-	struct opts o;
+	struct opts base, o;
 
 	opts_init(&o);
+	opts_init(&base);
 	strcpy(text, file_named("taz.conf")->text);
-	assert_int_equal(project_parse(&o, text, strlen(text), OPT_UP, why, sizeof(why)), 0);
+	assert_int_equal(project_parse(&o, PROJECT_FILE, text, strlen(text), OPT_UP, &base, why,
+				       sizeof(why)),
+			 0);
 	assert_int_equal(o.given, 0);
 	strcpy(text, file_named("secrets.conf")->text);
 	assert_int_equal(conf_parse(text, strlen(text), &conf, &err), 0);
@@ -109,11 +112,14 @@ static void test_every_option_of_a_workspace_has_a_valid_example(void **state)
 {
 	static char unknown[] = "x = 1\n";
 	char names[240];
-	struct opts o;
+	struct opts base, o;
 	size_t n = 0;
 
 	opts_init(&o);
-	assert_int_equal(project_parse(&o, unknown, 6, OPT_UP, names, sizeof(names)), -EINVAL);
+	opts_init(&base);
+	assert_int_equal(
+		project_parse(&o, PROJECT_FILE, unknown, 6, OPT_UP, &base, names, sizeof(names)),
+		-EINVAL);
 	for (char *name = strtok(strstr(names, "there are: ") + 11, ", "); name;
 	     name = strtok(NULL, ", "), n++) {
 		char line[64];
@@ -124,7 +130,8 @@ static void test_every_option_of_a_workspace_has_a_valid_example(void **state)
 	}
 	assert_true(n >= 7);
 	with_examples("taz.conf");
-	if (project_parse(&o, text, strlen(text), OPT_UP, why, sizeof(why)) < 0)
+	if (project_parse(&o, PROJECT_FILE, text, strlen(text), OPT_UP, &base, why, sizeof(why)) <
+	    0)
 		fail_msg("%s", why);
 	assert_string_equal(o.layer, "k8s");
 }
