@@ -109,6 +109,8 @@ static int print_json(const struct conf_file *f, const char *home)
 
 	if (r == 0)
 		json_print(all);
+	else
+		json_object_put(all);
 	return r;
 }
 

@@ -247,8 +247,7 @@ static int pull(struct pull *p, const struct args *a, const struct entry *const 
 	code = pull_all(p, entries, all);
 	if (consent_check(p->consent, "enclave pull --list") < 0 && code == CMD_DONE)
 		code = CMD_FAILED;
-	if (all)
-		json_print(all);
+	json_print(all);
 	return code;
 }
 

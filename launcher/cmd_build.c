@@ -31,8 +31,10 @@ static int explain(struct launch *l)
 
 	if (r == 0)
 		r = layers_explain(l->engine, &choice, all);
-	if (r == 0 && all)
+	if (r == 0)
 		json_print(all);
+	else
+		json_object_put(all);
 	return r < 0 ? CMD_FAILED : CMD_DONE;
 }
 

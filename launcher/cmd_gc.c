@@ -23,8 +23,7 @@ static int remove_others(const struct launch *l, const struct gc *gc, char *imag
 	struct json_object *gone = l->o.json ? json_object_new_array() : NULL;
 	int r = gc_remove(gc, l->engine, images, l->o.dry_run, say, gone);
 
-	if (gone)
-		json_print(gone);
+	json_print(gone);
 	return r;
 }
 

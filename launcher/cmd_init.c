@@ -87,8 +87,7 @@ static int run(int argc, char *argv[])
 	}
 	all = o.json ? json_object_new_array() : NULL;
 	code = write_all(dir, all);
-	if (all)
-		json_print(all);
+	json_print(all);
 	return code;
 }
 
