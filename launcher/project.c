@@ -227,16 +227,12 @@ static ssize_t read_conf(const char *file, bool is_hosts, char text[PROJECT_MAX 
 	return n;
 }
 
-static int load(struct opts *o, const char *file, unsigned allowed, const struct opts *base,
-		char text[PROJECT_MAX + 1])
+static int parse_said(struct opts *o, const char *file, char *text, ssize_t n, unsigned allowed,
+		      const struct opts *base)
 {
 	char why[240];
-	ssize_t n = read_conf(file, !base, text);
-	int r;
+	int r = project_parse(o, file, text, (size_t)n, allowed, base, why, sizeof(why));
 
-	if (n < 0)
-		return n == -ENOENT ? 0 : (int)n;
-	r = project_parse(o, file, text, (size_t)n, allowed, base, why, sizeof(why));
 	if (r < 0)
 		log_error("%s", why);
 	return r;
@@ -246,12 +242,24 @@ int project_load(struct opts *o, unsigned allowed)
 {
 	static char texts[3][PROJECT_MAX + 1]; /* the options point into them */
 	const char *env = getenv("TAZ_CONF"), *host = env ? env : PROJECT_HOST;
+	ssize_t n = read_conf(host, true, texts[0]);
 	struct opts base;
-	int r;
+	int r = 0;
 
+	if (n < 0 && n != -ENOENT)
+		return (int)n;
 	opts_init(&base);
-	r = load(&base, host, ~0U, NULL, texts[0]);
-	if (r == 0)
-		r = load(o, host, allowed, NULL, texts[1]);
-	return r == 0 ? load(o, PROJECT_FILE, allowed, &base, texts[2]) : r;
+	if (n >= 0) {
+		/* Once without what was typed: that is what a workspace may not go below. */
+		memcpy(texts[1], texts[0], (size_t)n + 1);
+		r = parse_said(&base, host, texts[0], n, ~0U, NULL);
+		if (r == 0)
+			r = parse_said(o, host, texts[1], n, allowed, NULL);
+	}
+	if (r < 0)
+		return r;
+	n = read_conf(PROJECT_FILE, false, texts[2]);
+	if (n < 0)
+		return n == -ENOENT ? 0 : (int)n;
+	return parse_said(o, PROJECT_FILE, texts[2], n, allowed, &base);
 }
