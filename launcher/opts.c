@@ -24,12 +24,20 @@ static int set_name(struct opts *o, const char *v)
 	return 0;
 }
 
+/* One of up to three words. */
+static int set_word(const char **ret, const char *v, const char *const words[3])
+{
+	for (int i = 0; i < 3 && words[i]; i++)
+		if (!strcmp(v, words[i])) {
+			*ret = v;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int set_engine(struct opts *o, const char *v)
 {
-	if (strcmp(v, "docker") && strcmp(v, "vm"))
-		return -EINVAL;
-	o->engine = v;
-	return 0;
+	return set_word(&o->engine, v, (const char *const[3]){ "docker", "vm" });
 }
 
 static int set_vault_size(struct opts *o, const char *v)
@@ -61,10 +69,7 @@ static int set_cpus(struct opts *o, const char *v)
 
 static int set_network(struct opts *o, const char *v)
 {
-	if (strcmp(v, "none") && strcmp(v, "nat"))
-		return -EINVAL;
-	o->network = v;
-	return 0;
+	return set_word(&o->network, v, (const char *const[3]){ "none", "nat" });
 }
 
 /* A name that tzset(3) looks for below its own folder, and nowhere else. */
@@ -89,18 +94,12 @@ static int set_idle(struct opts *o, const char *v)
 
 static int set_durability(struct opts *o, const char *v)
 {
-	if (strcmp(v, "fsync") && strcmp(v, "settle") && strcmp(v, "lock"))
-		return -EINVAL;
-	o->durability = v;
-	return 0;
+	return set_word(&o->durability, v, (const char *const[3]){ "fsync", "settle", "lock" });
 }
 
 static int set_view_memory(struct opts *o, const char *v)
 {
-	if (strcmp(v, "cached") && strcmp(v, "strict"))
-		return -EINVAL;
-	o->view_memory = v;
-	return 0;
+	return set_word(&o->view_memory, v, (const char *const[3]){ "cached", "strict" });
 }
 
 static int set_passphrase_fd(struct opts *o, const char *v)
