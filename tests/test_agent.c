@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,9 +20,9 @@
 #include "enclave/base/io.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/run.h"
-#include "launcher/agent.h"
 #include "launcher/attach.h"
 #include "launcher/frame_io.h"
+#include "tests/agent_fixture.h"
 
 static char dir[64], sock_path[128], mark[128];
 static pid_t agent;
@@ -35,24 +34,13 @@ static void msleep(int ms)
 
 static int setup(void **state)
 {
-	int sock;
-
 	strcpy(dir, "/tmp/taz-agent-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(sock_path, sizeof(sock_path), "%s/agent.sock", dir);
 	snprintf(mark, sizeof(mark), "%s/mark", dir);
-	sock = agent_listen_unix(sock_path);
-	if (sock < 0)
-		return -1;
-	agent = fork();
-	if (agent == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		agent_serve_unix(sock);
-		_exit(1);
-	}
-	close(sock);
-	return 0;
+	agent = agent_start(sock_path);
+	return agent < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)

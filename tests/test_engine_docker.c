@@ -8,16 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "enclave/base/run.h"
-#include "launcher/agent.h"
 #include "launcher/attach.h"
 #include "launcher/engine.h"
+#include "tests/agent_fixture.h"
 
 static char dir[64], run_dir[80], sock_path[128];
 static struct workshop shop = { .name = "one", .state_dir = dir };
@@ -25,8 +24,6 @@ static pid_t agent;
 
 static int setup(void **state)
 {
-	int sock;
-
 	strcpy(dir, "/tmp/taz-docker-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
@@ -34,17 +31,8 @@ static int setup(void **state)
 	snprintf(sock_path, sizeof(sock_path), "%s/agent.sock", run_dir);
 	if (mkdir(run_dir, 0700) < 0)
 		return -1;
-	sock = agent_listen_unix(sock_path);
-	if (sock < 0)
-		return -1;
-	agent = fork();
-	if (agent == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		agent_serve_unix(sock);
-		_exit(1);
-	}
-	close(sock);
-	return 0;
+	agent = agent_start(sock_path);
+	return agent < 0 ? -1 : 0;
 }
 
 static void end_agent(void)
