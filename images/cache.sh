@@ -9,7 +9,8 @@ cache_dir()
 {
 	local dir=${TAZ_CACHE:-/var/cache/taz}
 
-	mkdir -p "$dir"
+	# Who serves a workspace is not root, and starts from here.
+	(umask 022 && mkdir -p "$dir")
 	realpath "$dir"
 }
 

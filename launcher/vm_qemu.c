@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,8 +28,10 @@
 #define KILL_TIMEOUT_MS 10000
 #define PIDFILE_MS	5000
 #define SETSID		"/usr/bin/setsid"
-#define FS_FD		3 /* virtiofsd: the socket that it listens at */
-#define ALIVE_FD	3 /* QEMU: inherited for its lock alone */
+#define NOGROUP		65534
+#define INSIDE_UID	1000 /* of the workshop's user, and its group */
+#define FS_FD		3    /* virtiofsd: the socket that it listens at */
+#define ALIVE_FD	3    /* QEMU: inherited for its lock alone */
 
 /* --- a command line -------------------------------------------------------------------------- */
 
@@ -192,19 +196,95 @@ int vm_kill(const struct workshop *w)
 
 /* --- folders --------------------------------------------------------------------------------- */
 
+/* May somebody who isn't root make a user namespace here? Source: user_namespaces(7); Debian's and
+ * Ubuntu's own switches are absent elsewhere. */
+static bool users_may_unshare(void)
+{
+	static const struct {
+		const char *file;
+		long long forbids;
+	} switches[] = {
+		{ "/proc/sys/user/max_user_namespaces", 0 },
+		{ "/proc/sys/kernel/unprivileged_userns_clone", 0 },
+		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
+		char text[32];
+		long long is;
+
+		if (io_read_text(AT_FDCWD, switches[i].file, text, sizeof(text)) < 0)
+			continue;
+		text[strcspn(text, "\n")] = '\0';
+		if (num_parse(text, 0, INT_MAX, &is) == 0 && is == switches[i].forbids)
+			return false;
+	}
+	return true;
+}
+
+/* Whose rights a folder's server has. */
+struct owner {
+	uid_t uid;
+	gid_t gid;
+	bool known; /* to the host, with groups */
+};
+
+static int owner_of(const char *dir, struct owner *ret)
+{
+	struct stat st;
+	const struct passwd *pw;
+
+	if (stat(dir, &st) < 0)
+		return log_err(-errno, "look at %s", dir);
+	/* Not the folder's group: that may be one its owner is not in. */
+	pw = getpwuid(st.st_uid);
+	*ret = (struct owner){ st.st_uid, pw ? pw->pw_gid : NOGROUP, pw };
+	return 0;
+}
+
+/* Who isn't root serves with no right of root's; otherwise nothing is added. */
+static void add_setpriv(struct argv *a, const struct owner *o)
+{
+	if (o->uid == 0)
+		return;
+	add(a, "setpriv");
+	add(a, "--reuid=%u", o->uid);
+	add(a, "--regid=%u", o->gid);
+	add(a, o->known ? "--init-groups" : "--clear-groups");
+	add(a, "--bounding-set=-all");
+	add(a, "--no-new-privs");
+}
+
+/* Whoever it is in the guest, on the host it is the owner; and the owner's files are the user's. */
+static void add_translation(struct argv *a, const struct owner *o)
+{
+	if (o->uid == 0)
+		return;
+	add(a, "--translate-uid=squash-guest:0:%u:%u", o->uid, UINT_MAX);
+	add(a, "--translate-uid=host:%u:%u:1", o->uid, INSIDE_UID);
+	add(a, "--translate-gid=squash-guest:0:%u:%u", o->gid, UINT_MAX);
+	add(a, "--translate-gid=host:%u:%u:1", o->gid, INSIDE_UID);
+	add(a, "--sandbox=%s", users_may_unshare() ? "namespace" : "none");
+}
+
 /*
- * A server of one host folder; it ends when the guest does.
+ * A server of one host folder, with the rights of the folder's owner; it ends when the guest does.
+ * So a device node or a setuid program of root, made by a guest's root, is nothing we have to
+ * look for: the host's kernel makes none for the owner.
  * @cache: how long the guest may believe what it has seen
  */
 static int serve_folder(const struct workshop *w, const struct vm_files *files, const char *name,
 			const char *dir, const char *cache)
 {
+	struct owner owner;
 	autoargv struct argv a = { 0 };
 	autoclose int listener = -EBADF, log = -EBADF;
 	char path[PATH_MAX];
 	struct run_fd fds[2];
-	int r;
+	int r = owner_of(dir, &owner);
 
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "%s/run/%s.sock", w->state_dir, name);
 	listener = msg_listen(path, 0600, SOCK_STREAM);
 	if (listener < 0)
@@ -215,10 +295,12 @@ static int serve_folder(const struct workshop *w, const struct vm_files *files, 
 		return log_err(-errno, "log %s", path);
 	/* A session of its own: a Ctrl+C at our terminal is not meant for it. */
 	add(&a, "setsid");
+	add_setpriv(&a, &owner);
 	add_program(&a, files->tools, "libexec/virtiofsd");
 	add(&a, "--fd=%d", FS_FD);
 	add(&a, "--shared-dir=%s", dir);
 	add(&a, "--cache=%s", cache);
+	add_translation(&a, &owner);
 	add(&a, "--log-level=error");
 	if (a.failed)
 		return log_err(-ENOMEM, "virtiofsd");
