@@ -276,7 +276,7 @@ static void add_translation(struct argv *a, const struct owner *o)
 static int serve_folder(const struct workshop *w, const struct vm_files *files, const char *name,
 			const char *dir, const char *cache)
 {
-	struct owner owner;
+	struct owner owner = { 0 };
 	autoargv struct argv a = { 0 };
 	autoclose int listener = -EBADF, log = -EBADF;
 	char path[PATH_MAX];
