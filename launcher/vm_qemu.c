@@ -202,21 +202,18 @@ static bool users_may_unshare(void)
 {
 	static const struct {
 		const char *file;
-		long long forbids;
+		const char *forbids;
 	} switches[] = {
-		{ "/proc/sys/user/max_user_namespaces", 0 },
-		{ "/proc/sys/kernel/unprivileged_userns_clone", 0 },
-		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1 },
+		{ "/proc/sys/user/max_user_namespaces", "0\n" },
+		{ "/proc/sys/kernel/unprivileged_userns_clone", "0\n" },
+		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
 		char text[32];
-		long long is;
 
-		if (io_read_text(AT_FDCWD, switches[i].file, text, sizeof(text)) < 0)
-			continue;
-		text[strcspn(text, "\n")] = '\0';
-		if (num_parse(text, 0, INT_MAX, &is) == 0 && is == switches[i].forbids)
+		if (io_read_text(AT_FDCWD, switches[i].file, text, sizeof(text)) > 0 &&
+		    !strcmp(text, switches[i].forbids))
 			return false;
 	}
 	return true;

@@ -16,6 +16,8 @@ e2e_begin()
 	export TAZ_SOURCE TAZ_STATE
 	RELEASE=$(build_dir release)
 	meson_build "$RELEASE" --buildtype=release
+	TAZ=$RELEASE/launcher/tazlaunch
+	TERMINAL=$RELEASE/tests/terminal
 	TAZ_STATE=$(mktemp -d "${TMPDIR:-/tmp}/taz-e2e.XXXXXX")
 	TAZ_SOURCE=$TAZ_STATE/.src
 	snapshot "$TAZ_SOURCE"
@@ -40,7 +42,7 @@ e2e_end()
 	rm -rf -- "$TAZ_STATE"
 }
 
-taz() { "$RELEASE/launcher/tazlaunch" "$@"; }
+taz() { "$TAZ" "$@"; }
 
 # inside [OPTION...] -- COMMAND... - a session with the right passphrase, without a terminal
 inside() { printf %s "$PASS" | taz run --passphrase-fd 0 "$@"; }
