@@ -10,8 +10,6 @@
 
 #include "enclave/base/fd.h"
 
-#define CHUNK (64UL * 1024)
-
 /* --- a file -------------------------------------------------------------------------------------
  */
 
@@ -101,49 +99,60 @@ int audit_source_file(const char *path, struct audit_source **ret)
 /* --- lines --------------------------------------------------------------------------------------
  */
 
-struct lines {
-	char *buf; /* AUDIT_LINE_MAX + CHUNK */
-	size_t n;  /* bytes of a line that has not ended */
-	audit_line_t *line;
-	void *arg;
-};
-
-/* @n more bytes have been put behind those that were there. */
-static int cut(struct lines *l, size_t n)
+int audit_cutter_init(struct audit_cutter *c, audit_line_t *line, void *arg)
 {
-	char *begin = l->buf, *end = l->buf + l->n + n, *newline;
+	*c = (struct audit_cutter){ .buf = malloc(AUDIT_LINE_MAX + AUDIT_CHUNK),
+				    .line = line,
+				    .arg = arg };
+	return c->buf ? 0 : -ENOMEM;
+}
+
+void audit_cutter_done(struct audit_cutter *c)
+{
+	free(c->buf);
+	c->buf = NULL;
+}
+
+char *audit_cutter_room(struct audit_cutter *c)
+{
+	return c->buf + c->n;
+}
+
+int audit_cutter_took(struct audit_cutter *c, size_t n)
+{
+	char *begin = c->buf, *end = c->buf + c->n + n, *newline;
 	int r = 0;
 
 	while (r == 0 && (newline = memchr(begin, '\n', (size_t)(end - begin)))) {
 		if ((size_t)(newline - begin) > AUDIT_LINE_MAX)
 			r = -EBADMSG;
 		else if (newline > begin)
-			r = l->line(l->arg, begin, (size_t)(newline - begin));
+			r = c->line(c->arg, begin, (size_t)(newline - begin));
 		begin = newline + 1;
 	}
-	l->n = (size_t)(end - begin);
-	memmove(l->buf, begin, l->n);
-	return r == 0 && l->n > AUDIT_LINE_MAX ? -EBADMSG : r;
+	c->n = (size_t)(end - begin);
+	memmove(c->buf, begin, c->n);
+	return r == 0 && c->n > AUDIT_LINE_MAX ? -EBADMSG : r;
 }
 
-static int pump(struct audit_source *s, bool follow, struct lines *l)
+static int pump(struct audit_source *s, bool follow, struct audit_cutter *c)
 {
 	uint64_t at = 0;
 
 	for (;;) {
 		uint64_t from = at;
-		ssize_t n = s->read(s, &at, l->buf + l->n, CHUNK);
+		ssize_t n = s->read(s, &at, audit_cutter_room(c), AUDIT_CHUNK);
 		int r;
 
 		if (n < 0)
 			return (int)n;
 		/* What was missed in between is not the end of this line. */
-		if (at != from && l->n) {
-			memmove(l->buf, l->buf + l->n, (size_t)n);
-			l->n = 0;
+		if (at != from && c->n) {
+			memmove(c->buf, c->buf + c->n, (size_t)n);
+			c->n = 0;
 		}
 		at += (uint64_t)n;
-		r = n ? cut(l, (size_t)n) : 0;
+		r = n ? audit_cutter_took(c, (size_t)n) : 0;
 		if (r != 0)
 			return r;
 		if (!n && (!follow || s->wait(s) < 0))
@@ -153,15 +162,14 @@ static int pump(struct audit_source *s, bool follow, struct lines *l)
 
 int audit_lines(struct audit_source *s, bool follow, audit_line_t *line, void *arg)
 {
-	struct lines l = { .line = line, .arg = arg };
-	int r;
+	struct audit_cutter c;
+	int r = audit_cutter_init(&c, line, arg);
 
-	l.buf = malloc(AUDIT_LINE_MAX + CHUNK);
-	if (!l.buf)
-		return -ENOMEM;
-	r = pump(s, follow, &l);
-	if (r == 0 && l.n)
-		r = line(arg, l.buf, l.n);
-	free(l.buf);
+	if (r < 0)
+		return r;
+	r = pump(s, follow, &c);
+	if (r == 0 && c.n)
+		r = line(arg, c.buf, c.n);
+	audit_cutter_done(&c);
 	return r;
 }

@@ -37,15 +37,33 @@ int audit_source_file(const char *path, struct audit_source **ret);
  */
 int audit_source_view(const char *dir, struct audit_source **ret);
 
+/* Called for each line, without its end; not for empty ones. Other than 0 ends it. */
+typedef int audit_line_t(void *arg, const char *line, size_t size);
+
 /*
  * audit_lines - cuts bytes into lines
- * @line: called for each, without its end; not for empty ones
  * @follow: go on at the end, until wait() fails
  *
  * Returns 0 at the end, -EBADMSG when a line is longer than AUDIT_LINE_MAX, -ENOMEM, -errno of the
  * source, or what @line returned when that was not 0. A last line without an end is a line.
  */
-typedef int audit_line_t(void *arg, const char *line, size_t size);
 int audit_lines(struct audit_source *s, bool follow, audit_line_t *line, void *arg);
+
+/* The same for bytes that come when they come: at most AUDIT_CHUNK of them are put where
+ * audit_cutter_room() says, and audit_cutter_took() is told how many. It returns as audit_lines().
+ */
+#define AUDIT_CHUNK (64UL * 1024)
+
+struct audit_cutter {
+	char *buf;
+	size_t n; /* bytes of a line that has not ended */
+	audit_line_t *line;
+	void *arg;
+};
+
+int audit_cutter_init(struct audit_cutter *c, audit_line_t *line, void *arg); /* 0 or -ENOMEM */
+void audit_cutter_done(struct audit_cutter *c);
+char *audit_cutter_room(struct audit_cutter *c);
+int audit_cutter_took(struct audit_cutter *c, size_t n);
 
 #endif

@@ -52,6 +52,7 @@ static int say(int err)
 		log_error("a view of a plain directory keeps no audit");
 		return err;
 	case -EIO:
+	case -ENOTCONN: /* it has ended already */
 		log_error("the view is locked");
 		return err;
 	default:
