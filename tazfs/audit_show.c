@@ -182,7 +182,7 @@ static void put_details(struct audit_out *o, const struct audit_record *r)
 		audit_puts(o, ")");
 }
 
-static void put_what(struct audit_out *o, const struct audit_record *r)
+bool audit_show_words(struct audit_out *o, const struct audit_record *r)
 {
 	size_t from = o->n;
 
@@ -192,14 +192,21 @@ static void put_what(struct audit_out *o, const struct audit_record *r)
 			audit_puts(o, o->n > from ? ": " : "");
 			audit_put_name(o, r->text);
 		}
-		return;
+		return true;
 	}
-	if (!r->path) {
-		audit_puts(o,
-			   r->pid ? "more of this process" : "more of processes of this program");
-		audit_puts(o, ", too many to be kept one by one");
+	if (r->path)
+		return false;
+	audit_puts(o, r->pid ? "more of this process" : "more of processes of this program");
+	audit_puts(o, ", too many to be kept one by one");
+	return true;
+}
+
+static void put_what(struct audit_out *o, const struct audit_record *r)
+{
+	size_t from = o->n;
+
+	if (audit_show_words(o, r))
 		return;
-	}
 	audit_put_name(o, r->op ? r->op : "?");
 	pad(o, from, 8);
 	audit_puts(o, "  ");

@@ -28,4 +28,8 @@ int audit_since(const char *text, uint64_t now_ns, uint64_t *ret_ns);
  */
 void audit_show(struct audit_out *o, const struct audit_record *r, bool color);
 
+/* audit_show_words - what stands for a path where there is none: an event, or what was not kept one
+ * by one. Returns false, and writes nothing, for a record with a path. */
+bool audit_show_words(struct audit_out *o, const struct audit_record *r);
+
 #endif
