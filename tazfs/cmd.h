@@ -9,5 +9,6 @@ extern const struct cmd cmd_mount;
 extern const struct cmd cmd_policy;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_view;
+extern const struct cmd cmd_watch;
 
 #endif

@@ -3,7 +3,7 @@
 #include "tazfs/cmd.h"
 
 static const struct cmd *const cmds[] = { &cmd_audit,	   &cmd_mount, &cmd_policy, &cmd_status,
-					  &cmd_completion, &cmd_view,  NULL };
+					  &cmd_completion, &cmd_watch, &cmd_view,   NULL };
 
 static const struct cmd_program tazfs = {
 	.name = "tazfs",
