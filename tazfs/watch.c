@@ -219,15 +219,13 @@ static void on_want(struct watch *w, enum watch_want want)
 	}
 }
 
-/* Without its terminal it ends. */
 static void hear_keys(struct watch *w, bool hung_up)
 {
 	uint32_t key;
-	int r = 0;
 
-	while (!hung_up && !w->quit && (r = watch_screen_key(&key)) > 0)
+	w->quit |= hung_up;
+	while (!w->quit && watch_screen_key(&key))
 		on_want(w, watch_ui_key(&w->ui, key));
-	w->quit |= hung_up || r < 0;
 }
 
 static void take_terminal(struct watch *w)
@@ -330,7 +328,7 @@ static void draw_if_due(struct watch *w)
 static int loop(struct watch *w)
 {
 	w->redraw = true;
-	while (!w->quit) {
+	while (!w->quit && !watch_screen_is_lost()) {
 		struct pollfd p[ATS] = { [AT_KEYS] = { .fd = STDIN_FILENO },
 					 [AT_SIGNALS] = { .fd = w->signals },
 					 [AT_AUDIT] = { .fd = w->audit.out },

@@ -1,6 +1,5 @@
 #include "tazfs/watch_screen.h"
 
-#include <errno.h>
 #include <ncurses.h>
 #include <signal.h>
 #include <stdio.h>
@@ -160,6 +159,13 @@ void watch_screen_close(void)
 	screen = NULL;
 }
 
+bool watch_screen_is_lost(void)
+{
+	pid_t owner = tcgetpgrp(STDIN_FILENO); /* -1: a terminal, but not our session's */
+
+	return owner > 0 && owner != getpgrp();
+}
+
 void watch_screen_leave(void)
 {
 	endwin();
@@ -211,20 +217,19 @@ static uint32_t plain_key(wint_t c)
 	}
 }
 
-int watch_screen_key(uint32_t *ret)
+bool watch_screen_key(uint32_t *ret)
 {
 	wint_t c;
 
-	errno = 0;
 	switch (wget_wch(stdscr, &c)) {
 	case KEY_CODE_YES:
 		*ret = special_key(c);
-		return 1;
+		return true;
 	case OK:
 		*ret = plain_key(c);
-		return 1;
+		return true;
 	default:
-		return errno == EIO ? -EIO : 0;
+		return false;
 	}
 }
 

@@ -25,9 +25,15 @@ const char *watch_screen_open(void);
 /* watch_screen_close - the terminal as it was; may be called again */
 void watch_screen_close(void);
 
-/* watch_screen_key - the next key that has been pressed. Returns 1, 0 when there is none (yet), or
- * -EIO when the terminal is somebody else's now: the shell between us has died, tcsetpgrp(3). */
-int watch_screen_key(uint32_t *ret);
+/* watch_screen_key - the next key that has been pressed. Returns false when there is none (yet). */
+bool watch_screen_key(uint32_t *ret);
+
+/*
+ * watch_screen_is_lost - has somebody else got the terminal, for good?
+ * Who is put into the background by a shell is stopped (SIGTTOU, when it takes the terminal again).
+ * One that runs there has lost its shell. Source: tcsetattr(3) and setpgid(2), orphaned groups.
+ */
+bool watch_screen_is_lost(void);
 
 /* watch_screen_draw - @all: as if nothing were known of what is there */
 void watch_screen_draw(struct watch_ui *u, bool all);
