@@ -25,5 +25,6 @@ extern const struct cmd cmd_run;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_tour;
 extern const struct cmd cmd_up;
+extern const struct cmd cmd_watch;
 
 #endif

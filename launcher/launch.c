@@ -14,6 +14,7 @@
 #include "launcher/layers.h"
 #include "launcher/project.h"
 #include "launcher/source.h"
+#include "launcher/watch.h"
 
 void std_fds_open(void)
 {
@@ -369,7 +370,7 @@ int launch_lock(struct launch *l, bool make, int *ret_lock)
 	return 0;
 }
 
-int launch_up(struct launch *l)
+static int bring_up(struct launch *l)
 {
 	autoclose int lock = -EBADF;
 	int r = launch_lock(l, true, &lock);
@@ -380,7 +381,19 @@ int launch_up(struct launch *l)
 		return check_same_engine(l);
 	if (r == 0)
 		r = start(l);
-	return r < 0 ? r : wait_keeper(l);
+	if (r == 0)
+		r = wait_keeper(l);
+	return r;
+}
+
+int launch_up(struct launch *l)
+{
+	int r = bring_up(l);
+
+	/* Also for one that was up: whoever watched may have been killed. */
+	if (r == 0)
+		watch_start();
+	return r;
 }
 
 /* Saved before it is stopped: a vault that cannot be saved keeps its workshop. 1 when it is locked
@@ -413,7 +426,7 @@ static void tell(const struct launch *l, const char *what)
 		log_info("%s %s", l->o.name, what);
 }
 
-int launch_down(struct launch *l)
+static int take_down(struct launch *l)
 {
 	autoclose int lock = -EBADF;
 	struct workshop w;
@@ -437,5 +450,13 @@ int launch_down(struct launch *l)
 		tell(l, saved	  ? "is locked, saved and stopped"
 			: running ? "is stopped"
 				  : "was down already");
+	return r;
+}
+
+int launch_down(struct launch *l)
+{
+	int r = take_down(l);
+
+	watch_workshop_ended();
 	return r;
 }
