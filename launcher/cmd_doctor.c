@@ -11,6 +11,7 @@
 #include "enclave/base/log.h"
 #include "launcher/cmd.h"
 #include "launcher/doctor.h"
+#include "launcher/host_bus.h"
 #include "launcher/launch.h"
 #include "launcher/vm_host.h"
 
@@ -60,10 +61,13 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	e = f->was_up ? engine_find(rec.engine) : NULL;
 	f->record_bad = (r < 0 && r != -ENOENT) || (f->was_up && !e);
 	f->image_there = e && e->has_image(rec.image) == 1;
+	f->is_up = e && e->running(&(struct workshop){ .name = name, .state_dir = dir }) == 1;
 }
 
 static void gather(struct doctor_facts *f, const char *name)
 {
+	char root[PATH_MAX];
+
 	doctor_kernel(f, "");
 	f->root = geteuid() == 0;
 	f->kvm = vm_kvm_worth_a_try();
@@ -71,6 +75,9 @@ static void gather(struct doctor_facts *f, const char *name)
 	ask_engine(&engine_vm, f->vm, sizeof(f->vm));
 	f->cache_free = free_bytes(vm_cache());
 	look_at_workshop(f, name);
+	f->host_deaf = host_bus_ask();
+	if (watch_root(root, sizeof(root)) == 0)
+		f->watched = watch_file_look(root);
 }
 
 /* --- the report ------------------------------------------------------------------------------ */

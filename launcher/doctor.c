@@ -350,6 +350,22 @@ static enum doctor_level check_image(const struct doctor_facts *f, const struct 
 			      : say(s, DOCTOR_WARNS, "the image of %s is gone", f->workshop);
 }
 
+/* Who does not watch although it could be heard, was killed, or could not be started. */
+static enum doctor_level check_host_events(const struct doctor_facts *f, const struct saying *s)
+{
+	if (f->host_deaf)
+		return say(s, DOCTOR_WARNS, "sleep and screen lock are not heard: %s",
+			   f->host_deaf);
+	if (f->is_up && (f->watched == WATCH_NONE || f->watched == WATCH_DEAF))
+		return say(s, DOCTOR_WARNS, "%s is up, and %s", f->workshop,
+			   f->watched == WATCH_NONE ? "nobody watches for sleep and screen lock"
+						    : "who watches does not hear logind");
+	return say(s, DOCTOR_GOOD,
+		   f->watched == WATCH_LISTENS
+			   ? "before sleep, and when a screen is locked, workshops lock"
+			   : "logind is there, and is heard while a workshop is up");
+}
+
 static const struct check {
 	const char *name;
 	enum doctor_level (*look)(const struct doctor_facts *f, const struct saying *s);
@@ -392,6 +408,11 @@ static const struct check {
 	  "that file, and the next up writes it" },
 	{ "image", check_image, "the next start has to build it, for which it needs a network",
 	  "tazlaunch build" },
+	{ "host-events", check_host_events,
+	  "an open vault stays open when this host sleeps or its screen is locked, until it was idle "
+	  "long enough",
+	  "install dbus and libpam-systemd where there is a screen; then tazlaunch up; without them: "
+	  "tazlaunch lock before you go" },
 };
 
 size_t doctor_look(const struct doctor_facts *f, struct doctor_finding ret[DOCTOR_CHECKS])

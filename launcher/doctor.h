@@ -15,6 +15,7 @@
 
 #include "enclave/base/seal_footer.h"
 #include "launcher/seen.h"
+#include "launcher/watch_file.h"
 
 enum doctor_level {
 	DOCTOR_GOOD,
@@ -51,6 +52,10 @@ struct doctor_facts {
 	bool seen_bad;	  /* it can't be read */
 	char workshop[40], vault[PATH_MAX];
 	bool image_there; /* in its engine's store; meaningful when it was up */
+
+	const char *host_deaf;	  /* why this host's events can't be heard, or NULL */
+	enum watch_state watched; /* by who watches for the workshops; root only */
+	bool is_up;		  /* the workshop */
 };
 
 /*
@@ -69,7 +74,7 @@ struct doctor_finding {
 	const char *why, *mend; /* NULL when it is good */
 };
 
-#define DOCTOR_CHECKS 14 /* at most */
+#define DOCTOR_CHECKS 15 /* at most */
 
 /* doctor_look - all checks. Returns how many findings there are in @ret. */
 size_t doctor_look(const struct doctor_facts *f, struct doctor_finding ret[DOCTOR_CHECKS]);

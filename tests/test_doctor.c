@@ -45,6 +45,8 @@ static void all_is_well(void)
 		.workshop = "default",
 		.vault = "/v",
 		.image_there = true,
+		.watched = WATCH_LISTENS,
+		.is_up = true,
 	};
 }
 
@@ -112,6 +114,10 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 	LACK("record", f.record_bad = true, DOCTOR_STOPS);
 	LACK("image", f.image_there = false, DOCTOR_WARNS);
 	LACK("image", f.image_there = f.was_up = false, DOCTOR_GOOD);
+	LACK("host-events", f.host_deaf = "no system bus answers", DOCTOR_WARNS);
+	LACK("host-events", f.watched = WATCH_NONE, DOCTOR_WARNS);
+	LACK("host-events", f.watched = WATCH_DEAF, DOCTOR_WARNS);
+	LACK("host-events", f.watched = WATCH_NONE; f.is_up = false, DOCTOR_GOOD);
 }
 
 static void test_what_the_virtual_machine_has_is_no_lack_without_docker(void **state)
