@@ -72,6 +72,7 @@ static void gather(struct doctor_facts *f, const char *name)
 	f->root = geteuid() == 0;
 	f->kvm = vm_kvm_worth_a_try();
 	ask_engine(&engine_docker, f->docker, sizeof(f->docker));
+	ask_engine(&engine_podman, f->podman, sizeof(f->podman));
 	ask_engine(&engine_vm, f->vm, sizeof(f->vm));
 	f->cache_free = free_bytes(vm_cache());
 	look_at_workshop(f, name);

@@ -68,7 +68,7 @@ const struct cmd cmd_gc = {
 		"  --dry-run            only print them\n"
 		"  --json               one array on one line\n"
 		"  --without NAME,...   what your builds leave out\n"
-		"  --engine docker|vm   whose images\n"
+		"  --engine ENGINE      whose images: docker, podman or vm\n"
 		"\n"
 		"Prints the tags that are removed. Also a workshop that is down keeps its image.\n"
 		"\n"

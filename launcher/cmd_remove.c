@@ -100,7 +100,7 @@ const struct cmd cmd_remove = {
 		"\n"
 		"NAME has to be given, also for the workshop 'default', and is asked for once\n"
 		"more. No key brings the vault back. Copies of it elsewhere, your workspace, and\n"
-		"the images (/var/cache/taz or docker's) stay.\n"
+		"the images (/var/cache/taz or the engine's) stay.\n"
 		"\n"
 		"Example:  sudo tazlaunch remove work\n"
 		"\n"

@@ -195,12 +195,12 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_tour = {
 	.name = "tour",
-	.args = "[--yes] [--engine docker|vm]",
+	.args = "[--yes] [--engine docker|podman|vm]",
 	.help = "five minutes that show what it does, on a workshop that is thrown away",
 	.details =
 		"  --yes                do not wait for Enter between the steps; nor is it waited for\n"
 		"                       without a terminal\n"
-		"  --engine docker|vm   where it runs (default: what this machine can do)\n"
+		"  --engine ENGINE      docker, podman or vm: where it runs (default: what this machine can do)\n"
 		"\n"
 		"Each step is a real command, shown with what it really prints: a session that reads a\n"
 		"secret, an outsider of the same user who is denied, a kill -9 that locks, and a lock\n"

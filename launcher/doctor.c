@@ -176,9 +176,10 @@ static enum doctor_level say(const struct saying *s, enum doctor_level level, co
 	return level;
 }
 
-static bool has_docker(const struct doctor_facts *f)
+/* Then a workshop runs on this kernel. */
+static bool has_containers(const struct doctor_facts *f)
 {
-	return !*f->docker;
+	return !*f->docker || !*f->podman;
 }
 
 static bool has_vm(const struct doctor_facts *f)
@@ -188,14 +189,22 @@ static bool has_vm(const struct doctor_facts *f)
 
 static enum doctor_level check_engine(const struct doctor_facts *f, const struct saying *s)
 {
-	if (has_docker(f))
-		return say(s, DOCTOR_GOOD, "docker can be used%s", has_vm(f) ? ", and vm" : "");
+	const char *and_vm = has_vm(f) ? ", and vm" : "";
+
+	if (!*f->docker)
+		return say(s, DOCTOR_GOOD, "docker can be used%s%s",
+			   *f->podman ? "" : ", and podman", and_vm);
+	if (!*f->podman)
+		return say(s, DOCTOR_GOOD, "podman can be used%s; docker not: %s", and_vm,
+			   f->docker);
 	if (has_vm(f))
-		return say(s, DOCTOR_GOOD, "vm can be used; docker not: %s", f->docker);
-	return say(s, DOCTOR_STOPS, "no engine can be used; docker: %s; vm: %s", f->docker, f->vm);
+		return say(s, DOCTOR_GOOD, "vm can be used; docker not: %s; podman not: %s",
+			   f->docker, f->podman);
+	return say(s, DOCTOR_STOPS, "no engine can be used; docker: %s; podman: %s; vm: %s",
+		   f->docker, f->podman, f->vm);
 }
 
-/* Without them docker can't be used, and vm brings its own kernel. */
+/* Without them docker and podman can't be used, and vm brings its own kernel. */
 static enum doctor_level check_modules(const struct doctor_facts *f, const struct saying *s)
 {
 	if (f->has_dm && f->has_loop && f->has_fuse)
@@ -207,8 +216,9 @@ static enum doctor_level check_modules(const struct doctor_facts *f, const struc
 
 static enum doctor_level check_kvm(const struct doctor_facts *f, const struct saying *s)
 {
-	if (has_docker(f) || f->kvm)
-		return say(s, DOCTOR_GOOD, f->kvm ? "there is /dev/kvm" : "docker needs no KVM");
+	if (has_containers(f) || f->kvm)
+		return say(s, DOCTOR_GOOD,
+			   f->kvm ? "there is /dev/kvm" : "a container needs no KVM");
 	return say(s, DOCTOR_WARNS, "no /dev/kvm that runs a guest: a virtual machine is emulated");
 }
 
@@ -241,9 +251,9 @@ static enum doctor_level check_freed(const struct doctor_facts *f, const struct 
 {
 	if (f->clears_freed)
 		return say(s, DOCTOR_GOOD, "freed memory is cleared (init_on_free=1)");
-	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
-		   has_docker(f) ? "freed memory is not cleared"
-				 : "not cleared here; the vm engine's guest clears it");
+	return say(s, has_containers(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+		   has_containers(f) ? "freed memory is not cleared"
+				     : "not cleared here; the vm engine's guest clears it");
 }
 
 static enum doctor_level check_noswap(const struct doctor_facts *f, const struct saying *s)
@@ -251,9 +261,9 @@ static enum doctor_level check_noswap(const struct doctor_facts *f, const struct
 	if (f->has_noswap)
 		return say(s, DOCTOR_GOOD, "the ciphertext in RAM is never swapped (Linux %s)",
 			   f->release);
-	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+	return say(s, has_containers(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
 		   "Linux %s can swap the ciphertext out%s", f->release,
-		   has_docker(f) ? "" : "; the vm engine's guest does not");
+		   has_containers(f) ? "" : "; the vm engine's guest does not");
 }
 
 static enum doctor_level check_swap(const struct doctor_facts *f, const struct saying *s)
@@ -269,7 +279,7 @@ static enum doctor_level check_yama(const struct doctor_facts *f, const struct s
 {
 	if (f->yama >= 1)
 		return say(s, DOCTOR_GOOD, "yama restricts tracing (ptrace_scope %d)", f->yama);
-	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
+	return say(s, has_containers(f) ? DOCTOR_WARNS : DOCTOR_GOOD,
 		   f->yama < 0 ? "there is no yama" : "yama is off (ptrace_scope 0)");
 }
 
@@ -278,7 +288,7 @@ static enum doctor_level check_core(const struct doctor_facts *f, const struct s
 	if (*f->core_pattern != '|' || strstr(f->core_pattern, "/bin/false"))
 		return say(s, DOCTOR_GOOD,
 			   "core dumps are files, and off unless a shell allows them");
-	return say(s, has_docker(f) ? DOCTOR_WARNS : DOCTOR_GOOD, "core dumps go to %s",
+	return say(s, has_containers(f) ? DOCTOR_WARNS : DOCTOR_GOOD, "core dumps go to %s",
 		   f->core_pattern + 1);
 }
 
@@ -373,10 +383,10 @@ static const struct check {
 } checks[] = {
 	{ "root", check_root, "images, devices and the vault are root's",
 	  "sudo tazlaunch doctor; in a container: on its host, or give the container what it lacks" },
-	{ "engine", check_engine, "a workshop runs in docker or in a virtual machine",
-	  "start docker, or install mmdebstrap and buildah for vm (launcher/host.packages lists all)" },
+	{ "engine", check_engine, "a workshop runs in docker, in podman or in a virtual machine",
+	  "start docker, or install podman, or mmdebstrap and buildah for vm: launcher/host.packages" },
 	{ "modules", check_modules,
-	  "with docker the vault needs this kernel's dm-crypt, loop devices and fuse",
+	  "in a container the vault needs this kernel's dm-crypt, loop devices and fuse",
 	  "modprobe -a loop dm_mod dm_crypt dm_zero fuse; or --engine vm, which brings a kernel" },
 	{ "kvm", check_kvm, "an emulated machine works, and is some ten times slower",
 	  "switch virtualisation on in the firmware, and modprobe kvm_intel or kvm_amd" },

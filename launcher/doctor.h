@@ -34,8 +34,9 @@ struct doctor_facts {
 	char swap[128]; /* the first swap that is on, "" for none */
 
 	bool root;
-	bool kvm;		   /* vm_kvm_worth_a_try() */
-	char docker[256], vm[256]; /* why an engine can't be used; "" when it can */
+	bool kvm; /* vm_kvm_worth_a_try() */
+	/* Why an engine can't be used; "" when it can. */
+	char docker[256], podman[256], vm[256];
 
 	uint64_t state_free, cache_free; /* bytes for us in the file systems of both folders */
 

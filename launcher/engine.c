@@ -5,6 +5,7 @@
 
 static const struct engine *const engines[] = {
 	&engine_docker,
+	&engine_podman,
 	&engine_vm,
 };
 

@@ -1,5 +1,5 @@
 /*
- * engine - what differs between docker and a virtual machine, behind one table of functions
+ * engine - what differs between docker, podman and a virtual machine, behind one table of functions
  *
  * Everything else (nodes, keeper, agent, sessions, passphrase) is the same image and the same path.
  */
@@ -29,7 +29,7 @@ struct workshop {
 };
 
 struct engine {
-	const char *name; /* "docker", "vm" */
+	const char *name; /* "docker", "podman", "vm" */
 
 	/*
 	 * Can this machine use it? 0, or -errno with one sentence for a person in @why; -ENODEV:
@@ -76,6 +76,7 @@ struct engine {
 };
 
 extern const struct engine engine_docker;
+extern const struct engine engine_podman;
 extern const struct engine engine_vm;
 
 /* engine_find - by name, or NULL */

@@ -1,66 +1,30 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "enclave/base/fd.h"
-#include "enclave/base/io.h"
-#include "enclave/base/log.h"
-#include "enclave/base/msg.h"
-#include "enclave/base/run.h"
-#include "launcher/devices.h"
-#include "launcher/docker_cli.h"
-#include "launcher/engine.h"
-#include "launcher/frame_io.h"
+#include "launcher/container.h"
 
-#define LABEL	    "io.taz.workshop"
-#define LABEL_STATE "io.taz.state"
-#define READY_MS    30000
-#define HELLO_MS    3000
-#define STOP_SEC    "30" /* for an orderly lock with its save */
+static const char *const paths[] = { "/usr/bin/docker", "/usr/local/bin/docker", "/bin/docker",
+				     "/snap/bin/docker", NULL };
+static const char *const env[] = {
+	"HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_BUILDKIT",
+	"TERM", "http_proxy",  "https_proxy",	 "no_proxy",	  NULL
+};
+static const char *const nothing[] = { NULL };
 
-/* --- what this machine can do ---------------------------------------------------------------- */
-
-static void load_modules(void)
-{
-	static const char *const modules[] = { "loop", "dm_mod", "dm_crypt", "dm_zero", "fuse" };
-	static const char *const paths[] = { "/usr/sbin/modprobe", "/sbin/modprobe" };
-	const char *path = access(paths[0], X_OK) == 0 ? paths[0] : paths[1];
-
-	for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
-		char *argv[] = { "modprobe", "-q", (char *)modules[i], NULL };
-		pid_t pid;
-
-		/* A failure shows when the kernel is looked at afterwards: it may be built in. */
-		if (run_start(path, argv, NULL, NULL, 0, &pid) == 0)
-			run_wait(pid);
-	}
-}
-
-static int kernel_usable(char *why, size_t size)
-{
-	int r = devices_kernel_has(why, size);
-
-	if (r == 0 && geteuid() == 0) {
-		load_modules();
-		r = devices_kernel_has(why, size);
-	}
-	return r == 1 ? 0 : r == 0 ? -ENODEV : r;
-}
+static const struct client docker = {
+	.name = "docker",
+	.paths = paths,
+	.env = env,
+	.network = "bridge",
+	.build = nothing,
+	.run = nothing,
+};
 
 static int docker_usable(char *why, size_t size)
 {
 	static const char *const args[] = { "version", "--format", "{{.Server.Version}}", NULL };
 	char out[256], err[256] = "";
-	int r = docker_call(args, out, sizeof(out), err, sizeof(err));
+	int r = client_call(&docker, args, out, sizeof(out), err, sizeof(err));
 
 	if (r == -ENOENT) {
 		snprintf(why, size, "it is not installed");
@@ -70,359 +34,48 @@ static int docker_usable(char *why, size_t size)
 		snprintf(why, size, "its daemon cannot be reached");
 		return r < 0 ? r : -ECONNREFUSED;
 	}
-	return kernel_usable(why, size);
+	return container_kernel(why, size);
 }
-
-/* --- images ---------------------------------------------------------------------------------- */
 
 static int docker_has_image(const char *tag)
 {
-	const char *const args[] = { "image", "inspect", "--format", "{{.Id}}", tag, NULL };
-	char err[512] = "";
-	int r = docker_call(args, NULL, 0, err, sizeof(err));
-
-	if (r <= 0)
-		return r < 0 ? r : 1;
-	if (strstr(err, "No such image") || strstr(err, "no such image"))
-		return 0;
-	log_error("docker: %s", err);
-	return -EIO;
+	return container_has_image(&docker, tag);
 }
 
 static int docker_build(const char *tag, const char *dockerfile, const char *context,
 			const char *const args[])
 {
-	/* A name without a value is taken from the environment (docker build --help). */
-	static const char *const proxies[] = { "http_proxy", "https_proxy", "no_proxy" };
-	const char *argv[64] = { "build", "--network=host", "-t", tag, "-f", dockerfile };
-	int n = 6, r;
-
-	for (size_t i = 0; i < sizeof(proxies) / sizeof(*proxies); i++)
-		if (getenv(proxies[i])) {
-			argv[n++] = "--build-arg";
-			argv[n++] = proxies[i];
-		}
-	for (; *args && n < 60; args++) {
-		argv[n++] = "--build-arg";
-		argv[n++] = *args;
-	}
-	argv[n++] = context;
-	argv[n] = NULL;
-	r = docker_show(argv, -EBADF);
-	return r > 0 ? -EIO : r;
+	return container_build(&docker, tag, dockerfile, context, args);
 }
 
 static int docker_import(const char *tar, const char *tag)
 {
-	const char *const args[] = { "import", tar, tag, NULL };
-	int r = docker_show(args, -EBADF);
-
-	return r > 0 ? -EIO : r;
+	return container_import(&docker, tar, tag);
 }
 
 static int docker_list_images(char *buf, size_t size)
 {
-	static const char *const args[] = {
-		"images",	   "--format", "{{.Repository}}:{{.Tag}}",	 "--filter",
-		"reference=taz/*", "--filter", "reference=localhost/taz-debian", NULL
-	};
-	char err[512] = "";
-	int r = docker_call(args, buf, size, err, sizeof(err));
-
-	if (r > 0)
-		log_error("docker: %s", err);
-	if (r != 0)
-		return r < 0 ? r : -EIO;
-	return strlen(buf) + 1 < size ? 0 : -EMSGSIZE;
+	return container_list_images(&docker, buf, size);
 }
 
 static int docker_remove_image(const char *tag)
 {
-	const char *const args[] = { "rmi", tag, NULL };
-	char err[512] = "";
-	int r = docker_call(args, NULL, 0, err, sizeof(err));
-
-	if (r > 0)
-		log_error("docker: %s", err);
-	return r > 0 ? -EIO : r;
+	return container_remove_image(&docker, tag);
 }
 
-/* --- the container --------------------------------------------------------------------------- */
-
-static const char *container(const struct workshop *w, char buf[64])
-{
-	snprintf(buf, 64, "taz-%s", w->name);
-	return buf;
-}
-
-static const char running_and_state[] =
-	"{{.State.Running}} {{index .Config.Labels \"" LABEL_STATE "\"}}";
-
-enum found { NONE, STOPPED, RUNNING, FOREIGN };
-
-/* Is there a container of that name, and is it of this very state folder? */
-static int find(const struct workshop *w)
-{
-	char name[64], out[PATH_MAX + 64], err[512] = "";
-	const char *const args[] = { "container",	"inspect",	    "--format",
-				     running_and_state, container(w, name), NULL };
-	int r = docker_call(args, out, sizeof(out), err, sizeof(err));
-	const char *state;
-
-	if (r < 0)
-		return r;
-	if (r > 0 && strcasestr(err, "no such container"))
-		return NONE;
-	state = strchr(out, ' ');
-	if (r > 0 || !state) {
-		log_error("docker: %s", err);
-		return -EIO;
-	}
-	if (strcmp(state + 1, w->state_dir))
-		return FOREIGN;
-	return !strncmp(out, "true ", 5) ? RUNNING : STOPPED;
-}
-
-static int remove_container(const struct workshop *w)
-{
-	char name[64], err[512] = "";
-	const char *const args[] = { "rm", "--force", container(w, name), NULL };
-	int r = docker_call(args, NULL, 0, err, sizeof(err));
-
-	if (r > 0)
-		log_error("docker: %s", err);
-	return r > 0 ? -EIO : r;
-}
-
-/* What it said before it ended: the reason is there. */
-static void show_logs(const struct workshop *w)
-{
-	char name[64];
-	const char *const args[] = { "logs", "--tail", "20", container(w, name), NULL };
-	char out[4096] = "", err[4096] = "";
-
-	docker_call(args, out, sizeof(out), err, sizeof(err));
-	if (*out || *err)
-		log_error("its last words:\n%s%s%s", out, *out && *err ? "\n" : "", err);
-}
-
-/* A daemon that was started with --bridge=none has no network called "bridge". */
-static bool has_bridge(void)
-{
-	static const char *const args[] = { "network",	   "inspect", "--format",
-					    "{{.Driver}}", "bridge",  NULL };
-
-	return docker_call(args, NULL, 0, NULL, 0) == 0;
-}
-
-/* --mount is a line of CSV: a field in quotes may hold a comma, a quote is doubled. */
-static int mount_arg(char *buf, size_t size, const char *source, const char *target)
-{
-	size_t at = snprintf(buf, size, "type=bind,\"source=");
-
-	for (; *source && at + 3 < size; source++) {
-		if (*source == '"')
-			buf[at++] = '"';
-		buf[at++] = *source;
-	}
-	if (*source)
-		return -ENAMETOOLONG;
-	at += snprintf(buf + at, size - at, "\",target=%s", target);
-	return at < size ? 0 : -ENAMETOOLONG;
-}
-
-struct run_line {
-	const char *argv[80];
-	int n;
-	char name[64], label[96], label_state[PATH_MAX + 32], vault_bytes[24], idle_sec[16];
-	char keep[16], seen[64], cpus[16];
-	char vault[2 * PATH_MAX], run[2 * PATH_MAX], workspace[2 * PATH_MAX];
-};
-
-static void add(struct run_line *l, ...)
-{
-	const char *word;
-	va_list ap;
-
-	va_start(ap, l);
-	while ((word = va_arg(ap, const char *)) && l->n < 79)
-		l->argv[l->n++] = word;
-	va_end(ap);
-	l->argv[l->n] = NULL;
-}
-
-static int mounts(const struct workshop *w, struct run_line *l)
-{
-	char path[PATH_MAX];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/vault", w->state_dir);
-	r = mount_arg(l->vault, sizeof(l->vault), path, "/var/lib/taz");
-	snprintf(path, sizeof(path), "%s/run", w->state_dir);
-	if (r == 0)
-		r = mount_arg(l->run, sizeof(l->run), path, "/run/taz-host");
-	if (r == 0)
-		r = mount_arg(l->workspace, sizeof(l->workspace), w->workspace, "/workspace");
-	return r;
-}
-
-static int run_line(const struct workshop *w, struct run_line *l)
-{
-	int r = mounts(w, l);
-
-	if (r < 0)
-		return r;
-	snprintf(l->label, sizeof(l->label), LABEL "=%s", w->name);
-	snprintf(l->label_state, sizeof(l->label_state), LABEL_STATE "=%s", w->state_dir);
-	snprintf(l->vault_bytes, sizeof(l->vault_bytes), "%llu",
-		 (unsigned long long)w->vault_bytes);
-	snprintf(l->idle_sec, sizeof(l->idle_sec), "%u", w->idle_sec);
-	snprintf(l->cpus, sizeof(l->cpus), "%u", w->cpus);
-	snprintf(l->keep, sizeof(l->keep), "%u", w->keep);
-	snprintf(l->seen, sizeof(l->seen), "%llu%s%s", (unsigned long long)w->seen_generation,
-		 *w->seen_vault ? ":" : "", w->seen_vault);
-	add(l, "run", "--detach", "--name", container(w, l->name), "--hostname", w->name, NULL);
-	add(l, "--label", l->label, "--label", l->label_state, "--stop-timeout", STOP_SEC, NULL);
-	add(l, "--privileged", "--user", "0:0", "--restart", "no", NULL);
-	/* Nothing that a tool writes for a moment may reach the engine's disk. */
-	add(l, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
-	add(l, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
-	add(l, "--mount", l->vault, "--mount", l->run, "--mount", l->workspace, NULL);
-	if (!w->network ? !has_bridge() : !strcmp(w->network, "none"))
-		add(l, "--network", "none", NULL);
-	if (w->cpus)
-		add(l, "--cpus", l->cpus, NULL);
-	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
-	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
-	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
-	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,
-	    NULL);
-	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
-	return 0;
-}
-
-/* Connecting is cheap, so it is tried often; the engine is asked seldom. */
-static int wait_ready(const struct workshop *w, int (*dial)(const struct workshop *))
-{
-	uint64_t end = io_boottime_ns() + READY_MS * 1000000ULL;
-
-	for (int i = 1; io_boottime_ns() < end; i++) {
-		autoclose int fd = dial(w);
-
-		if (fd >= 0)
-			return 0;
-		if (i % 20 == 0 && find(w) != RUNNING) {
-			log_error("the container of %s has ended", w->name);
-			return -ECONNREFUSED;
-		}
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	}
-	log_error("the agent of %s does not answer", w->name);
-	return -ETIMEDOUT;
-}
-
-static void agent_path(const struct workshop *w, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s/run/agent.sock", w->state_dir);
-}
-
-static int docker_dial(const struct workshop *w)
-{
-	char path[PATH_MAX], magic[32];
-	autoclose int node = -EBADF, fd = -EBADF;
-	struct stat st;
-	int r;
-
-	agent_path(w, path, sizeof(path));
-	/* The container's root writes in run/: a link there must not lead to another agent. */
-	node = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (node < 0)
-		return errno == ENOENT ? -ENOTCONN : -errno;
-	if (fstat(node, &st) < 0)
-		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -ENOTCONN;
-	/* Source: proc(5): such a link leads to the very file, whatever its name is by now. */
-	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", node);
-	fd = msg_connect(magic, SOCK_STREAM);
-	if (fd == -ECONNREFUSED)
-		return -ENOTCONN;
-	if (fd < 0)
-		return fd;
-	r = frame_hello_wait(fd, HELLO_MS);
-	return r < 0 ? r : take_fd(&fd);
-}
-
-/* Whose agent answers is running: a vault must also be locked where the engine's client is gone. */
 static int docker_running(const struct workshop *w)
 {
-	autoclose int fd = docker_dial(w);
-	int r = fd < 0 ? find(w) : RUNNING;
-
-	if (r == -ENOENT)
-		log_error("neither the agent of %s answers (%s/run/agent.sock), nor is docker "
-			  "installed here to ask",
-			  w->name, w->state_dir);
-	return r < 0 ? r : r == RUNNING;
-}
-
-static int make_room(const struct workshop *w)
-{
-	char path[PATH_MAX];
-	int r = find(w);
-
-	if (r == FOREIGN) {
-		log_error("there is a container taz-%s that is not ours; remove or rename it",
-			  w->name);
-		return -EEXIST;
-	}
-	if (r == STOPPED)
-		r = remove_container(w);
-	agent_path(w, path, sizeof(path));
-	unlink(path); /* of a container that was killed */
-	return r < 0 ? r : 0;
+	return container_running(&docker, w);
 }
 
 static int docker_up(const struct workshop *w)
 {
-	static struct run_line line;
-	char err[2048] = "";
-	int r = make_room(w);
-
-	if (r < 0)
-		return r;
-	line.n = 0;
-	r = run_line(w, &line);
-	if (r < 0)
-		return log_err(r, "mount %s", w->workspace);
-	r = docker_call(line.argv, NULL, 0, err, sizeof(err));
-	if (r == 0)
-		r = wait_ready(w, docker_dial);
-	else
-		log_error("docker: %s", err);
-	if (r == 0)
-		return 0;
-	show_logs(w);
-	remove_container(w);
-	return r < 0 ? r : -EIO;
+	return container_up(&docker, w);
 }
 
 static int docker_down(const struct workshop *w)
 {
-	char name[64], err[512] = "";
-	const char *const args[] = { "stop", "--time", STOP_SEC, container(w, name), NULL };
-	int r = find(w);
-
-	if (r < 0 || r == NONE || r == FOREIGN)
-		return r < 0 ? r : 0;
-	if (r == RUNNING) {
-		r = docker_call(args, NULL, 0, err, sizeof(err));
-		if (r > 0)
-			log_error("docker: %s", err);
-		if (r)
-			return r < 0 ? r : -EIO;
-	}
-	return remove_container(w);
+	return container_down(&docker, w);
 }
 
 const struct engine engine_docker = {
@@ -436,5 +89,5 @@ const struct engine engine_docker = {
 	.running = docker_running,
 	.up = docker_up,
 	.down = docker_down,
-	.dial = docker_dial,
+	.dial = container_dial,
 };

@@ -266,7 +266,8 @@ static int up(const struct workshop *w)
 	if (r != 0)
 		return r < 0 ? log_err(r, "look for the guest of %s", w->name) : 0;
 	if (w->network && strcmp(w->network, "none")) {
-		log_error("engine vm has no network: --network %s is for docker", w->network);
+		log_error("engine vm has no network: --network %s is for docker and podman",
+			  w->network);
 		return -EOPNOTSUPP;
 	}
 	r = vm_files_get(w->image, &files);

@@ -37,7 +37,7 @@ static int set_word(const char **ret, const char *v, const char *const words[3])
 
 static int set_engine(struct opts *o, const char *v)
 {
-	return set_word(&o->engine, v, (const char *const[3]){ "docker", "vm" });
+	return set_word(&o->engine, v, (const char *const[3]){ "docker", "podman", "vm" });
 }
 
 static int set_vault_size(struct opts *o, const char *v)
@@ -148,7 +148,7 @@ static const struct opt {
 	size_t flag;				       /* of struct opts: a bool */
 } table[] = {
 	{ "--name", OPT_NAME, set_name, "a name of a-z, 0-9 and -, at most 32" },
-	{ "--engine", OPT_ENGINE, set_engine, "docker or vm" },
+	{ "--engine", OPT_ENGINE, set_engine, "docker, podman or vm" },
 	{ "--vault-size", OPT_VAULT_SIZE, set_vault_size, "a size from 16M to 64G" },
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
 	{ "--durability", OPT_DURABILITY, set_durability, "fsync, settle or lock" },

@@ -91,9 +91,9 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"                       for every one\n"
 
 /* What stands in every --help. */
-#define OPTS_HELP_COMMON                                                                          \
-	"  --name NAME          which workshop (default: default)\n"                              \
-	"  --engine docker|vm   where it runs (default: what it was started with, or what this\n" \
+#define OPTS_HELP_COMMON                                                                                 \
+	"  --name NAME          which workshop (default: default)\n"                                     \
+	"  --engine ENGINE      docker, podman or vm (default: what it was started with, or what this\n" \
 	"                       machine can do)\n"
 #define OPTS_HELP_UP                                                                                          \
 	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"               \
@@ -104,7 +104,7 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --keep N             how many earlier states of the vault are kept (3)\n"                          \
 	"  --memory SIZE        RAM of a virtual machine\n"                                                   \
 	"  --cpus N             how many processors (default: 2 of a virtual machine, or all)\n"              \
-	"  --network HOW        none, or nat: out, but not in (default: nat with docker, none with vm)\n"     \
+	"  --network HOW        none, or nat: out, but not in (default: nat, but none with vm)\n"             \
 	"  --timezone ZONE      of sessions, such as Europe/Berlin (default: this host's)\n"                  \
 	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_LAYER \
 		OPTS_HELP_COMMON

@@ -88,6 +88,7 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 	LACK("root", f.root = false, DOCTOR_WARNS);
 	LACK("root", f.caps &= ~(1ULL << CAP_SYS_ADMIN), DOCTOR_WARNS);
 	LACK("engine", strcpy(f.docker, "no"), DOCTOR_GOOD);
+	LACK("engine", strcpy(f.podman, "no"), DOCTOR_GOOD);
 	LACK("modules", f.has_dm = false, DOCTOR_WARNS);
 	LACK("modules", f.has_fuse = false, DOCTOR_WARNS);
 	LACK("init_on_free", f.clears_freed = false, DOCTOR_WARNS);
@@ -120,10 +121,13 @@ static void test_each_lack_is_found_by_its_check_alone(void **state)
 	LACK("host-events", f.watched = WATCH_NONE; f.is_up = false, DOCTOR_GOOD);
 }
 
-static void test_what_the_virtual_machine_has_is_no_lack_without_docker(void **state)
+static void test_what_the_virtual_machine_has_is_no_lack_without_containers(void **state)
 {
 	all_is_well();
 	strcpy(f.docker, "no");
+	f.yama = 0;
+	assert_int_equal(level_of("yama"), DOCTOR_WARNS); /* podman's containers are here, too */
+	strcpy(f.podman, "no");
 	f.clears_freed = f.has_noswap = f.kvm = false;
 	f.yama = 0;
 	assert_int_equal(level_of("init_on_free"), DOCTOR_GOOD);
@@ -298,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_where_all_is_well_all_is_good),
 		cmocka_unit_test(test_each_lack_is_found_by_its_check_alone),
-		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_docker),
+		cmocka_unit_test(test_what_the_virtual_machine_has_is_no_lack_without_containers),
 		cmocka_unit_test(test_without_root_nothing_is_said_of_the_vault),
 		cmocka_unit_test(test_what_up_points_to_is_there),
 		WITH_ROOT(test_the_kernel_is_read_from_its_files),

@@ -1,4 +1,4 @@
-#include "launcher/docker_cli.h"
+#include "launcher/client.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -15,38 +15,33 @@
 
 #define ARGS_MAX 96
 
-const char *docker_path(void)
+const char *client_path(const struct client *c)
 {
-	static const char *const paths[] = { "/usr/bin/docker", "/usr/local/bin/docker",
-					     "/bin/docker", "/snap/bin/docker" };
-
-	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
-		if (access(paths[i], X_OK) == 0)
-			return paths[i];
+	for (const char *const *path = c->paths; *path; path++)
+		if (access(*path, X_OK) == 0)
+			return *path;
 	return NULL;
 }
 
 /* What the client may see of our environment: where its daemon is, and the way to the network. */
-static void build_env(char *envp[], char text[][512], size_t max)
+static void build_env(const struct client *c, char *envp[], char text[][512], size_t max)
 {
-	static const char *const keep[] = { "HOME",	     "DOCKER_HOST",	"DOCKER_CONTEXT",
-					    "DOCKER_CONFIG", "DOCKER_BUILDKIT", "TERM",
-					    "http_proxy",    "https_proxy",	"no_proxy" };
 	size_t n = 0;
 
 	envp[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (size_t i = 0; i < sizeof(keep) / sizeof(*keep) && n < max - 1; i++) {
-		const char *v = getenv(keep[i]);
+	for (size_t i = 0; c->env[i] && n < max - 1; i++) {
+		const char *v = getenv(c->env[i]);
 
-		if (v && snprintf(text[i], sizeof(text[i]), "%s=%s", keep[i], v) < 512)
+		if (v && snprintf(text[i], sizeof(text[i]), "%s=%s", c->env[i], v) < 512)
 			envp[n++] = text[i];
 	}
 	envp[n] = NULL;
 }
 
-static int run_docker(const char *const args[], const struct run_fd *fds, size_t n_fds)
+static int run_client(const struct client *c, const char *const args[], const struct run_fd *fds,
+		      size_t n_fds)
 {
-	const char *path = docker_path();
+	const char *path = client_path(c);
 	const char *argv[ARGS_MAX];
 	char *envp[16], text[16][512];
 	int n = 0, r;
@@ -54,13 +49,13 @@ static int run_docker(const char *const args[], const struct run_fd *fds, size_t
 
 	if (!path)
 		return -ENOENT;
-	argv[n++] = "docker";
+	argv[n++] = c->name;
 	while (*args && n < ARGS_MAX - 1)
 		argv[n++] = *args++;
 	if (*args)
 		return -E2BIG;
 	argv[n] = NULL;
-	build_env(envp, text, 16);
+	build_env(c, envp, text, 16);
 	r = run_start(path, (char *const *)argv, envp, fds, n_fds, &pid);
 	return r < 0 ? r : run_wait(pid);
 }
@@ -77,15 +72,16 @@ static void read_back(int mem, char *buf, size_t size)
 		buf[n - 1] = '\0';
 }
 
-int docker_call(const char *const args[], char *out, size_t size, char *err, size_t err_size)
+int client_call(const struct client *c, const char *const args[], char *out, size_t size, char *err,
+		size_t err_size)
 {
-	autoclose int o = memfd_create("docker-out", MFD_CLOEXEC);
-	autoclose int e = memfd_create("docker-err", MFD_CLOEXEC);
+	autoclose int o = memfd_create("client-out", MFD_CLOEXEC);
+	autoclose int e = memfd_create("client-err", MFD_CLOEXEC);
 	int r;
 
 	if (o < 0 || e < 0)
 		return -errno;
-	r = run_docker(args, (struct run_fd[]){ { o, STDOUT_FILENO }, { e, STDERR_FILENO } }, 2);
+	r = run_client(c, args, (struct run_fd[]){ { o, STDOUT_FILENO }, { e, STDERR_FILENO } }, 2);
 	read_back(o, out, size);
 	read_back(e, err, err_size);
 	return r;
@@ -104,9 +100,9 @@ static void show_kept(int mem)
 	}
 }
 
-int docker_show(const char *const args[], int stdin_fd)
+int client_show(const struct client *c, const char *const args[], int stdin_fd)
 {
-	autoclose int mem = memfd_create("docker", MFD_CLOEXEC);
+	autoclose int mem = memfd_create("client", MFD_CLOEXEC);
 	bool live = log_is_fancy(STDERR_FILENO);
 	int to = live ? STDERR_FILENO : mem;
 	struct run_fd fds[] = { { to, STDOUT_FILENO },
@@ -116,7 +112,7 @@ int docker_show(const char *const args[], int stdin_fd)
 
 	if (mem < 0)
 		return -errno;
-	r = run_docker(args, fds, stdin_fd >= 0 ? 3 : 2);
+	r = run_client(c, args, fds, stdin_fd >= 0 ? 3 : 2);
 	if (r != 0 && !live)
 		show_kept(mem);
 	return r;

@@ -1,0 +1,37 @@
+/*
+ * container - a workshop in a container, by the client of an engine: what docker and podman share
+ *
+ * Each function is the one of struct engine with the same name (engine.h); @c: which client.
+ */
+#ifndef TAZ_LAUNCHER_CONTAINER_H
+#define TAZ_LAUNCHER_CONTAINER_H
+
+#include <stddef.h>
+
+#include "launcher/client.h"
+#include "launcher/engine.h"
+
+/* container_kernel - can a container of this kernel hold a vault? As engine's usable(). */
+int container_kernel(char *why, size_t size);
+
+/*
+ * container_our_names - what an engine calls images, one a line, as layers.h calls them
+ *
+ * A name without a host is "localhost/NAME" to podman when it was made here. Source:
+ * podman-build(1)
+ * --tag.
+ */
+void container_our_names(char *lines);
+
+int container_has_image(const struct client *c, const char *tag);
+int container_build(const struct client *c, const char *tag, const char *dockerfile,
+		    const char *context, const char *const args[]);
+int container_import(const struct client *c, const char *tar, const char *tag);
+int container_list_images(const struct client *c, char *buf, size_t size);
+int container_remove_image(const struct client *c, const char *tag);
+int container_running(const struct client *c, const struct workshop *w);
+int container_up(const struct client *c, const struct workshop *w);
+int container_down(const struct client *c, const struct workshop *w);
+int container_dial(const struct workshop *w);
+
+#endif

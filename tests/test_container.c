@@ -1,0 +1,160 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "launcher/container.h"
+
+/* A client that notes how it was called, and answers as the test wants. */
+static char dir[64], program[96], noted[96];
+static const char *const paths[] = { "/nowhere/client", program, NULL };
+static const char *const env[] = { "TAZ_SEEN", NULL };
+static const char *const more_build[] = { "--pull=never", NULL };
+static const char *const more_run[] = { "--http-proxy=false", NULL };
+static const struct client client = {
+	.name = "client",
+	.paths = paths,
+	.env = env,
+	.network = "net",
+	.build = more_build,
+	.run = more_run,
+};
+
+static void client_is(const char *body)
+{
+	FILE *f = fopen(program, "w");
+
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\nprintf '<%%s>' \"$@\" >>%s\necho >>%s\n%s\n", noted, noted, body);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(program, 0700), 0);
+}
+
+static const char *calls(void)
+{
+	static char buf[8192];
+	FILE *f = fopen(noted, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(buf, 1, sizeof(buf) - 1, f);
+	buf[n] = '\0';
+	fclose(f);
+	return buf;
+}
+
+static int setup(void **state)
+{
+	strcpy(dir, "/tmp/taz-container-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(program, sizeof(program), "%s/client", dir);
+	snprintf(noted, sizeof(noted), "%s/noted", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	unlink(program);
+	unlink(noted);
+	return rmdir(dir);
+}
+
+static void test_an_image_is_there_is_not_or_cannot_be_told(void **state)
+{
+	client_is("exit 0");
+	assert_int_equal(container_has_image(&client, "taz/base:0"), 1);
+	client_is("echo 'Error response from daemon: No such image: taz/base:0' >&2; exit 1");
+	assert_int_equal(container_has_image(&client, "taz/base:0"), 0);
+	client_is("echo 'Error: taz/base:0: image not known' >&2; exit 125");
+	assert_int_equal(container_has_image(&client, "taz/base:0"), 0);
+	client_is("echo 'Error: the store is broken' >&2; exit 125");
+	assert_int_equal(container_has_image(&client, "taz/base:0"), -EIO);
+	unlink(program);
+	assert_int_equal(container_has_image(&client, "taz/base:0"), -ENOENT);
+}
+
+static void test_images_are_listed_by_our_names(void **state)
+{
+	char buf[128];
+
+	client_is("echo localhost/taz/base:1; echo taz/k8s:2; echo localhost/taz-debian:3");
+	assert_int_equal(container_list_images(&client, buf, sizeof(buf)), 0);
+	assert_string_equal(buf, "taz/base:1\ntaz/k8s:2\nlocalhost/taz-debian:3");
+	assert_int_equal(container_list_images(&client, buf, 16), -EMSGSIZE);
+}
+
+static void test_a_build_gets_the_clients_own_options_before_the_context(void **state)
+{
+	const char *const args[] = { "BASE=taz/base:0", NULL };
+
+	unsetenv("http_proxy");
+	unsetenv("https_proxy");
+	unsetenv("no_proxy");
+	client_is("exit 0");
+	assert_int_equal(container_build(&client, "taz/x:1", "/f", "/c", args), 0);
+	assert_string_equal(calls(), "<build><--network=host><-t><taz/x:1><-f></f><--build-arg>"
+				     "<BASE=taz/base:0><--pull=never></c>\n");
+}
+
+static void test_the_client_sees_of_the_environment_what_is_its_own(void **state)
+{
+	static const char *const args[] = { "env", NULL };
+	char out[64];
+
+	setenv("TAZ_SEEN", "yes", 1);
+	setenv("CONTAINER_HOST", "ssh://elsewhere", 1);
+	client_is("echo \"$TAZ_SEEN:$CONTAINER_HOST\"");
+	assert_int_equal(client_call(&client, args, out, sizeof(out), NULL, 0), 0);
+	assert_string_equal(out, "yes:");
+	unsetenv("CONTAINER_HOST");
+}
+
+static void test_a_container_is_started_with_the_clients_own_options(void **state)
+{
+	struct workshop w = { .name = "one",
+			      .state_dir = dir,
+			      .workspace = "/home/u/a, \"b\"",
+			      .image = "taz/base:0",
+			      .instance = "one-1",
+			      .durability = "fsync",
+			      .seen_vault = "",
+			      .view_memory = "cached" };
+	const char *line;
+
+	client_is("case $1 in container) echo 'Error: no such container' >&2; exit 125 ;;\n"
+		  "run) exit 125 ;; esac");
+	assert_int_equal(container_up(&client, &w), -EIO);
+	assert_non_null(strstr(calls(), "<network><inspect><--format><{{.Driver}}><net>\n"));
+	line = strstr(calls(), "<run>");
+	assert_non_null(line);
+	assert_non_null(
+		strstr(line, "<type=bind,\"source=/home/u/a, \"\"b\"\"\",target=/workspace>"));
+	assert_non_null(strstr(line, "<--http-proxy=false><--entrypoint></usr/bin/tazlaunch>"
+				     "<taz/base:0><first-process>"));
+	/* There is such a network, so nothing is said of it. */
+	assert_null(strstr(line, "<none>"));
+	/* What did not start is not left behind. */
+	assert_non_null(strstr(line, "<rm><--force><taz-one>\n"));
+}
+
+int main(void)
+{
+#define WITH_CLIENT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH_CLIENT(test_an_image_is_there_is_not_or_cannot_be_told),
+		WITH_CLIENT(test_images_are_listed_by_our_names),
+		WITH_CLIENT(test_a_build_gets_the_clients_own_options_before_the_context),
+		WITH_CLIENT(test_the_client_sees_of_the_environment_what_is_its_own),
+		WITH_CLIENT(test_a_container_is_started_with_the_clients_own_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
