@@ -71,10 +71,10 @@ enum question_answer asking_begin(struct asking *a, const struct question_put *p
 	a->until_ns = io_boottime_ns() + QUESTION_SEC * SEC;
 	tcflush(a->in, TCIFLUSH);
 	write_text(a, screen_enter(&a->screen));
-	question_keys_begin(&a->keys, io_boottime_ns());
+	question_keys_begin(&a->keys, put->q.offers, io_boottime_ns());
 	answer = asking_draw(a);
 	/* Not before it could be read. */
-	question_keys_begin(&a->keys, io_boottime_ns());
+	question_keys_begin(&a->keys, put->q.offers, io_boottime_ns());
 	return answer;
 }
 

@@ -174,33 +174,58 @@ static void put_rest(struct canvas *c, const struct question *q)
 				   q->more_chain && i + 1 == q->n_chain);
 }
 
-static const char *const choices[] = {
-	"o  yes, this once          p  yes, to this process",
-	"n  no, not this process    e  never, until the lock",
+#define STRING(x)  STRING_(x)
+#define STRING_(x) #x
+
+/* Two where there is room for them beside each other, or one that is for some questions only. */
+static const struct {
+	uint32_t offer; /* 0: always */
+	const char *text, *beside;
+} choices[] = {
+	{ 0, "o  yes, this once", "p  yes, to this process" },
+	{ QUESTION_OFFERS_SESSION,
+	  "s  yes, to it in this session, " STRING(QUESTION_SESSION_MIN) " min", NULL },
+	{ QUESTION_OFFERS_PROGRAM, "h  yes, to this SHA-256, until the lock", NULL },
+	{ 0, "n  no, not this process", "e  never, until the lock" },
 };
 
-#define CHOICES	    2
-#define CHOICES_COL 52 /* columns that they take, with the margin */
-#define FOOT	    (CHOICES * 2 + 2)
+#define CHOICES	    (sizeof(choices) / sizeof(*choices))
+#define BESIDE	    27 /* columns behind the first */
+#define CHOICES_COL 52 /* columns that two take, with the margin */
 
-/* One below the other where two have no room beside each other. */
-static void put_choice(struct canvas *c, const char *text)
+static bool is_beside(unsigned cols)
 {
-	if (c->cols >= CHOICES_COL) {
-		go(c, c->row + 1, 2);
-		put(c, "%s", text);
-		return;
-	}
-	go(c, c->row + 1, 2);
-	put(c, "%.*s", (int)(strstr(text, "   ") - text), text);
-	go(c, c->row + 1, 2);
-	put(c, "%s", text + 27);
+	return cols >= CHOICES_COL;
 }
 
-static void put_foot(struct canvas *c, unsigned left_sec, char typed)
+/* How many lines put_foot() takes. */
+static unsigned foot_rows(uint32_t offers, unsigned cols)
 {
-	for (unsigned i = 0; i < CHOICES; i++)
-		put_choice(c, choices[i]);
+	unsigned rows = 2;
+
+	for (size_t i = 0; i < CHOICES; i++)
+		if (!choices[i].offer || choices[i].offer & offers)
+			rows += choices[i].beside && !is_beside(cols) ? 2 : 1;
+	return rows;
+}
+
+static void put_choice(struct canvas *c, const char *text, const char *beside)
+{
+	go(c, c->row + 1, 2);
+	put(c, "%s", text);
+	if (beside && is_beside(c->cols))
+		go(c, c->row, 2 + BESIDE);
+	else if (beside)
+		go(c, c->row + 1, 2);
+	if (beside)
+		put(c, "%s", beside);
+}
+
+static void put_foot(struct canvas *c, uint32_t offers, unsigned left_sec, char typed)
+{
+	for (size_t i = 0; i < CHOICES; i++)
+		if (!choices[i].offer || choices[i].offer & offers)
+			put_choice(c, choices[i].text, choices[i].beside);
 	go(c, c->row + 1, 2);
 	put(c, "Without an answer in %u s: no.", left_sec);
 	go(c, c->row + 1, 2);
@@ -213,16 +238,17 @@ ssize_t question_draw(const struct question *q, unsigned rows, unsigned cols, un
 		      char typed, char *buf, size_t size)
 {
 	struct canvas c = { .buf = buf, .size = size, .cols = cols };
+	unsigned foot = foot_rows(q->offers, cols);
 
-	if (rows <= FOOT || cols < COLS_MIN)
+	if (rows <= foot || cols < COLS_MIN)
 		return -ENOSPC;
-	c.rows = rows - FOOT - 1; /* one is left free */
+	c.rows = rows - foot - 1; /* one is left free */
 	put(&c, "\033[2J");
 	put_needed(&c, q);
 	put_rest(&c, q);
 	c.rows = rows;
 	c.row++;
-	put_foot(&c, left_sec, typed);
+	put_foot(&c, q->offers, left_sec, typed);
 	return c.full ? -ENOSPC : (ssize_t)c.at;
 }
 
@@ -239,16 +265,14 @@ static const struct {
 	char letter;
 	enum question_answer answer;
 } letters[] = {
-	{ 'o', QUESTION_ONCE },
-	{ 'p', QUESTION_PROCESS },
-	{ 'n', QUESTION_NO },
-	{ 'e', QUESTION_NEVER },
+	{ 'o', QUESTION_ONCE },	   { 'p', QUESTION_PROCESS }, { 's', QUESTION_SESSION },
+	{ 'h', QUESTION_PROGRAM }, { 'n', QUESTION_NO },      { 'e', QUESTION_NEVER },
 };
 
-static enum question_answer answer_of(char letter)
+static enum question_answer answer_of(const struct question_keys *k, char letter)
 {
 	for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++)
-		if (letters[i].letter == letter)
+		if (letters[i].letter == letter && question_offers(k->offers, letters[i].answer))
 			return letters[i].answer;
 	return QUESTION_OPEN;
 }
@@ -259,14 +283,14 @@ static void new_line(struct question_keys *k)
 	k->spoilt = false;
 }
 
-void question_keys_begin(struct question_keys *k, uint64_t now_ns)
+void question_keys_begin(struct question_keys *k, uint32_t offers, uint64_t now_ns)
 {
-	*k = (struct question_keys){ .quiet_ns = now_ns + QUIET_NS };
+	*k = (struct question_keys){ .quiet_ns = now_ns + QUIET_NS, .offers = offers };
 }
 
 static void on_letter(struct question_keys *k, uint8_t b)
 {
-	if (k->letter || k->spoilt || answer_of((char)b) == QUESTION_OPEN) {
+	if (k->letter || k->spoilt || answer_of(k, (char)b) == QUESTION_OPEN) {
 		k->letter = 0;
 		k->spoilt = true;
 	} else {
@@ -284,7 +308,7 @@ static enum question_answer on_key(struct question_keys *k, uint8_t b)
 		return QUESTION_NO;
 	case '\r':
 	case '\n':
-		answer = k->letter ? answer_of(k->letter) : QUESTION_OPEN;
+		answer = k->letter ? answer_of(k, k->letter) : QUESTION_OPEN;
 		new_line(k);
 		return answer;
 	case BS:
@@ -304,7 +328,7 @@ enum question_answer question_keys_feed(struct question_keys *k, const uint8_t *
 	 * the terminal, a key that moves and a paste in brackets all have an ESC. */
 	if (now_ns < k->quiet_ns || memchr(buf, ESC, n)) {
 		if (n)
-			question_keys_begin(k, now_ns);
+			question_keys_begin(k, k->offers, now_ns);
 		return QUESTION_OPEN;
 	}
 	for (size_t i = 0; i < n; i++) {

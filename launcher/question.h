@@ -37,10 +37,11 @@ struct question_keys {
 	uint64_t quiet_ns; /* keys count from then on */
 	char letter;	   /* 0: none */
 	bool spoilt;	   /* there was more than a letter: Enter begins a new line */
+	uint32_t offers;   /* of the question: other letters are none */
 };
 
-/* question_keys_begin - the question has just been drawn */
-void question_keys_begin(struct question_keys *k, uint64_t now_ns);
+/* question_keys_begin - the question has just been drawn; @offers: its own */
+void question_keys_begin(struct question_keys *k, uint32_t offers, uint64_t now_ns);
 
 /*
  * question_keys_feed - what was read from the terminal in raw mode

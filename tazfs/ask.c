@@ -161,8 +161,17 @@ static bool put_in_line(struct asks *a, struct ask_question *new, struct ask_par
 	return true;
 }
 
+/* Takes it out of the table. Inside the lock. */
+static void take(struct asks *a, struct ask_question *q, struct ask_question *ret)
+{
+	*ret = *q;
+	for (const struct ask_parked *p = q->parked; p; p = p->next)
+		a->n_parked--;
+	wipe(q);
+}
+
 /* Of each session that has no question at its terminal, the one that waits longest. Returns a copy
- * in @ret, or false. */
+ * in @ret, or false. What was answered while it waited is taken, and not sent. */
 static bool take_next(struct asks *a, struct ask_question *ret)
 {
 	struct ask_question *next = NULL;
@@ -172,24 +181,13 @@ static bool take_next(struct asks *a, struct ask_question *ret)
 		next = q;
 	if (!next)
 		return false;
-	next->is_sent = true;
-	*ret = *next;
-	return true;
-}
-
-static void send_next(struct view *v)
-{
-	struct ask_question q;
-	bool found = true;
-
-	while (found) {
-		pthread_mutex_lock(&v->asks->lock);
-		found = take_next(v->asks, &q);
-		pthread_mutex_unlock(&v->asks->lock);
-		if (found)
-			put(v, &q, false); /* a keeper that is gone is the main thread's matter */
-		wipe(&q);
+	if (asks_know(a, next)) {
+		take(a, next, ret);
+	} else {
+		next->is_sent = true;
+		*ret = *next;
 	}
+	return true;
 }
 
 /* --- how it ends ------------------------------------------------------------------------------ */
@@ -200,7 +198,7 @@ static void given_of(const struct ask_question *q, enum ask_end end, struct ask_
 	strcpy(ret->path, q->path);
 }
 
-/* Outside of the lock. */
+/* Outside of the lock. With ASK_OPEN they are decided anew. */
 static void run_all(struct view *v, struct ask_question *q, enum ask_end end, ask_run_t *run)
 {
 	struct ask_given given;
@@ -216,51 +214,20 @@ static void run_all(struct view *v, struct ask_question *q, enum ask_end end, as
 	wipe(q);
 }
 
-/* Takes it out of the table. Inside the lock. */
-static void take(struct asks *a, struct ask_question *q, struct ask_question *ret)
+static void send_next(struct view *v, ask_run_t *run)
 {
-	*ret = *q;
-	for (const struct ask_parked *p = q->parked; p; p = p->next)
-		a->n_parked--;
-	wipe(q);
-}
+	struct ask_question q;
+	bool found = true;
 
-/* The oldest gives way: it is the process that has most likely ended. */
-static int add_grant(struct grants *g, const struct grant *new)
-{
-	uint64_t now = io_boottime_ns();
-	int r = grants_add(g, new, now);
-
-	if (r == -ENOSPC) {
-		grants_revoke(g, grants_next(g, 0, now)->number);
-		r = grants_add(g, new, now);
-	}
-	return r;
-}
-
-static void keep_answer(struct asks *a, const struct ask_question *q, uint32_t answer)
-{
-	struct grant g = { .yes = answer == QUESTION_ONCE || answer == QUESTION_PROCESS,
-			   .to = answer == QUESTION_NEVER ? GRANT_PROGRAM : GRANT_PROCESS,
-			   .session = q->session,
-			   .who = q->who,
-			   .may = q->may };
-
-	strcpy(g.path, q->path);
-	add_grant(answer == QUESTION_ONCE ? &a->open : &a->grants, &g);
-	secret_wipe(&g, sizeof(g));
-}
-
-static enum ask_end end_of(uint32_t answer)
-{
-	switch (answer) {
-	case QUESTION_ONCE:
-	case QUESTION_PROCESS:
-		return ASK_YES;
-	case QUESTION_NOBODY:
-		return ASK_NOBODY;
-	default:
-		return ASK_NO;
+	while (found) {
+		pthread_mutex_lock(&v->asks->lock);
+		found = take_next(v->asks, &q);
+		pthread_mutex_unlock(&v->asks->lock);
+		if (found && q.is_sent)
+			put(v, &q, false); /* a keeper that is gone is the main thread's matter */
+		else if (found)
+			run_all(v, &q, ASK_OPEN, run);
+		wipe(&q);
 	}
 }
 
@@ -268,18 +235,18 @@ void asks_answer(struct view *v, uint32_t id, uint32_t answer, ask_run_t *run)
 {
 	struct asks *a = v->asks;
 	struct ask_question found = { 0 };
+	enum ask_end end = ASK_NO;
 
 	pthread_mutex_lock(&a->lock);
 	FOR_QUESTIONS(a, q)
 	if (q->id == id && q->is_sent && !found.id) {
-		if (answer != QUESTION_NOBODY)
-			keep_answer(a, q, answer);
+		end = asks_keep(a, q, answer);
 		take(a, q, &found);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (found.id)
-		run_all(v, &found, end_of(answer), run);
-	send_next(v);
+		run_all(v, &found, end, run);
+	send_next(v, run);
 }
 
 bool asks_interrupt(struct view *v, uint64_t unique, ask_run_t *run)
@@ -309,7 +276,7 @@ bool asks_interrupt(struct view *v, uint64_t unique, ask_run_t *run)
 		put(v, &over, true);
 	wipe(&over);
 	run_all(v, &one, ASK_INTERRUPTED, run);
-	send_next(v);
+	send_next(v, run);
 	return true;
 }
 
@@ -340,7 +307,7 @@ void asks_tick(struct view *v, ask_run_t *run)
 		any = true;
 	}
 	if (any)
-		send_next(v);
+		send_next(v, run);
 }
 
 int asks_wait_ms(struct view *v, int max_ms)
@@ -375,25 +342,6 @@ void asks_close(struct view *v, ask_run_t *run)
 
 /* --- one decision ----------------------------------------------------------------------------- */
 
-static bool is_answered(struct asks *a, const struct ask_what *what, const struct program *who,
-			enum ask_end *ret)
-{
-	const struct grant_request req = { .who = who,
-					   .session = what->session,
-					   .may = what->may,
-					   .path = what->path,
-					   .now_ns = io_boottime_ns() };
-	enum grant_answer answer;
-
-	pthread_mutex_lock(&a->lock);
-	answer = grants_answer(&a->grants, &req, NULL);
-	if (answer == GRANT_NONE && what->again)
-		answer = grants_answer(&a->open, &req, NULL);
-	pthread_mutex_unlock(&a->lock);
-	*ret = answer == GRANT_YES ? ASK_YES : ASK_NO;
-	return answer != GRANT_NONE;
-}
-
 static struct ask_parked *copy_request(void)
 {
 	struct ask_parked *p = malloc(sizeof(*p) + turn.size);
@@ -410,12 +358,15 @@ static enum ask_end park(struct view *v, const struct ask_what *what)
 {
 	struct ask_question *q = calloc(1, sizeof(*q));
 
-	if (q && ask_describe(v, what, &q->who, &q->text) == 0)
+	struct ask_who who;
+
+	if (q && ask_describe(v, what, true, &who, &q->text) == 0)
 		turn.parked = copy_request();
 	if (!turn.parked) {
 		free(q);
 		return ASK_REFUSED;
 	}
+	q->who = who.runs;
 	q->session = what->session;
 	q->rule = what->rule;
 	q->may = what->may;
@@ -427,15 +378,16 @@ static enum ask_end park(struct view *v, const struct ask_what *what)
 enum ask_end asks_decide(struct view *v, const struct ask_what *what, bool *ret_by_grant)
 {
 	const struct ask_given *given = turn.given;
-	struct program who;
+	struct ask_who who;
 	enum ask_end end;
 
 	*ret_by_grant = false;
 	if (given && given->may == what->may && !strcmp(given->path, what->path))
 		return given->end;
-	if (strlen(what->path) >= GRANT_PATH_MAX || ask_describe(v, what, &who, NULL) < 0)
+	if (strlen(what->path) >= GRANT_PATH_MAX ||
+	    ask_describe(v, what, asks_are_wide(v->asks, what->path), &who, NULL) < 0)
 		return ASK_REFUSED;
-	if (is_answered(v->asks, what, &who, &end)) {
+	if (asks_are_answered(v->asks, what, &who, &end)) {
 		*ret_by_grant = true;
 		return end;
 	}
@@ -463,5 +415,5 @@ void ask_end_turn(struct view *v, ask_run_t *run)
 	q->parked = in_line ? NULL : p;
 	run_all(v, q, ASK_REFUSED, run);
 	free(q);
-	send_next(v);
+	send_next(v, run);
 }

@@ -144,12 +144,37 @@ void asks_close(struct view *v, ask_run_t *run);
 
 /* --- ask_text.c ------------------------------------------------------------------------------- */
 
+struct ask_who {
+	struct program runs;
+	bool plain; /* as in grant.h */
+};
+
 /*
  * ask_describe - who asks, as facts, and in words for a person
- * @ret_text: NULL: only who
+ * @closely: also its hash, and whether it is plain
+ * @ret_text: NULL: only who; otherwise @closely
  * Returns 0, or -errno when it cannot be found out or has a path that a question has no room for.
  */
-int ask_describe(struct view *v, const struct ask_what *what, struct program *ret_who,
+int ask_describe(struct view *v, const struct ask_what *what, bool closely, struct ask_who *ret_who,
 		 struct question *ret_text);
+
+/* --- ask_grants.c: what was answered ---------------------------------------------------------- */
+
+/* asks_keep - remember an answer to a question; inside the lock. Returns what it means for that
+ * question. An answer that was not offered is no. */
+enum ask_end asks_keep(struct asks *a, const struct ask_question *q, uint32_t answer);
+
+/* asks_know - has an answer to another question settled that one? Inside the lock. */
+bool asks_know(struct asks *a, const struct ask_question *q);
+
+/* asks_are_wide - must who asks be looked at closely, because of what was answered before? */
+bool asks_are_wide(struct asks *a, const char *path);
+
+/* asks_are_answered - by an earlier answer; then @ret says which */
+bool asks_are_answered(struct asks *a, const struct ask_what *what, const struct ask_who *who,
+		       enum ask_end *ret);
+
+/* asks_end_session - forget what was answered for it. Main thread. */
+void asks_end_session(struct asks *a, uint32_t session);
 
 #endif

@@ -39,13 +39,22 @@ static void put_chain(struct question *q, const struct facts *facts)
 	q->more_chain = facts->n_chain > QUESTION_CHAIN + 1;
 }
 
-static int put_words(struct question *q, const struct ask_what *what, const struct facts *facts)
+static uint32_t offers_of(const struct ask_who *who)
+{
+	if (!who->plain)
+		return 0;
+	return (grant_can_be_wide(GRANT_SESSION, &who->runs) ? QUESTION_OFFERS_SESSION : 0) |
+	       (grant_can_be_wide(GRANT_PROGRAM, &who->runs) ? QUESTION_OFFERS_PROGRAM : 0);
+}
+
+static int put_words(struct question *q, const struct ask_what *what, const struct facts *facts,
+		     uint32_t offers)
 {
 	const struct program *who = &facts->chain[0];
 	struct caller_text text;
 	int r = caller_text(who, &text);
 
-	*q = (struct question){ .may = what->may, .pid = (uint32_t)who->pid };
+	*q = (struct question){ .may = what->may, .pid = (uint32_t)who->pid, .offers = offers };
 	if (r == 0)
 		r = put_whole(q->path, sizeof(q->path), *what->path ? what->path : ".");
 	if (r == 0)
@@ -63,10 +72,13 @@ static int put_words(struct question *q, const struct ask_what *what, const stru
 	return question_check(q);
 }
 
-int ask_describe(struct view *v, const struct ask_what *what, struct program *ret_who,
+#define CLOSELY (FACT_HASH | FACT_ENV | FACT_TRACED)
+
+int ask_describe(struct view *v, const struct ask_what *what, bool closely, struct ask_who *ret_who,
 		 struct question *ret_text)
 {
-	unsigned needs = FACT_EXE | FACT_SCRIPT | (ret_text ? FACT_CHAIN | FACT_HASH : 0);
+	unsigned needs =
+		FACT_EXE | FACT_SCRIPT | (ret_text ? FACT_CHAIN : 0) | (closely ? CLOSELY : 0);
 	struct facts facts;
 	int r = callers_facts(v->callers, what->tid, needs, &facts);
 
@@ -74,6 +86,7 @@ int ask_describe(struct view *v, const struct ask_what *what, struct program *re
 		return r;
 	if (!facts.n_chain || !facts.chain[0].known || facts.session != what->session)
 		return -ESRCH;
-	*ret_who = facts.chain[0];
-	return ret_text ? put_words(ret_text, what, &facts) : 0;
+	*ret_who = (struct ask_who){ .runs = facts.chain[0],
+				     .plain = closely && facts.clean_env && !facts.traced };
+	return ret_text ? put_words(ret_text, what, &facts, offers_of(ret_who)) : 0;
 }

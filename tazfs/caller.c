@@ -63,7 +63,7 @@ static bool classify(struct callers *c, uint64_t stamp, const struct facts *fact
 static int look_and_judge(struct callers *c, pid_t tid, uint64_t stamp, struct caller *ret)
 {
 	autoclose int procfd = -EBADF;
-	struct ask a = { .c = c, .needs = (uint32_t)stamp };
+	struct ask a = { .c = c, .pins = &c->pins, .needs = (uint32_t)stamp };
 	struct facts facts;
 	struct known k;
 	int r = facts_read(&a, tid, &k, &facts, &procfd);
@@ -109,7 +109,7 @@ int callers_facts(struct callers *c, pid_t tid, unsigned needs, struct facts *re
 
 	for (int i = 0; i < CALLER_TRIES && (r == 0 || r == -EAGAIN); i++) {
 		autoclose int procfd = -EBADF;
-		struct ask a = { .c = fresh, .needs = needs };
+		struct ask a = { .c = fresh, .pins = &c->pins, .needs = needs };
 		struct known k;
 
 		r = facts_read(&a, tid, &k, ret, &procfd);

@@ -109,8 +109,8 @@ int caller_exe(const struct program *p, char *buf, size_t size);
 /*
  * callers_facts - read everything anew that @needs asks for, for a person to see
  * @tid: any thread or process, a member or not
- * Nothing is taken from memory or kept. Returns 0, -ESRCH when it has ended meanwhile (or @ret
- * would be of more than one program), -ENOMEM. Costs about 0.1 ms.
+ * Nothing is taken from memory or kept, but for hashes (pin.h). Returns 0, -ESRCH when it has ended
+ * meanwhile (or @ret would be of more than one program), -ENOMEM. Costs about 0.1 ms.
  */
 int callers_facts(struct callers *c, pid_t tid, unsigned needs, struct facts *ret);
 

@@ -71,7 +71,7 @@ static void read_env(void *arg, int procfd)
 static void add_hash(struct ask *a, int procfd, struct program *p)
 {
 	bool settled = true;
-	int r = pin_hash(&a->c->pins, procfd, p->hash, &settled);
+	int r = pin_hash(a->pins, procfd, p->hash, &settled);
 
 	p->hashed = r == 0;
 	/* What has not settled, or could not be waited for, is looked at again next time. */

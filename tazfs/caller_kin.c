@@ -147,6 +147,8 @@ void kin_add(struct facts *f, const struct kin *kin, const struct run *run)
 		.exe = run->exe.id,
 		.script = run->script.id,
 		.doubt = run->script.doubt,
+		.interpreter = run->interpreter,
+		.script_changed_ns = run->script.changed_ns,
 	};
 }
 

@@ -86,6 +86,7 @@ struct callers {
  * found is good for one answer, and not remembered. */
 struct ask {
 	struct callers *c;
+	struct pins *pins; /* hashes that are remembered; not NULL with FACT_HASH */
 	unsigned needs;
 	bool gave_up;
 };

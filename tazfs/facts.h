@@ -28,6 +28,9 @@ struct program {
 	struct file_id exe;
 	struct file_id script; /* of an interpreter: the file that it was started with (script.h) */
 	bool doubt; /* @script is a guess; with ino 0: it can be any. For rules that refuse. */
+	/* With FACT_SCRIPT: */
+	bool interpreter;	   /* by its name it is one, or its name is not known */
+	int64_t script_changed_ns; /* st_ctim of @script */
 	unsigned char hash[FACTS_HASH_BYTES];
 };
 

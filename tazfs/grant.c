@@ -6,8 +6,8 @@
 #include "enclave/base/secret.h"
 #include "tazfs/policy.h"
 
-#define FOR_GRANTS(g, x)                                                 \
-	for (struct grant *x = (g)->all; x < (g)->all + GRANTS_MAX; x++) \
+#define FOR_GRANTS(g, x)                                               \
+	for (__auto_type x = (g)->all; x < (g)->all + GRANTS_MAX; x++) \
 		if (x->number)
 
 static void forget(struct grant *x)
@@ -42,19 +42,35 @@ static bool has_same_content(const struct program *a, const struct program *b)
 	       !memcmp(a->hash, b->hash, sizeof(a->hash));
 }
 
-/* The script is what it does, and may be any when it is a guess. */
+/* The script is what it does, and may be any when it is a guess; without one it does what is typed
+ * into it. */
 static bool is_interpreter(const struct program *p)
 {
-	return p->script.ino || p->doubt;
+	return p->interpreter || p->script.ino || p->doubt;
 }
 
-static bool is_program(const struct grant *x, const struct program *who)
+bool grant_can_be_wide(enum grant_to to, const struct program *who)
+{
+	if (!who->known || !who->hashed || who->doubt)
+		return false;
+	return !is_interpreter(who) || (to == GRANT_SESSION && who->script.ino);
+}
+
+/* Of a wide yes. */
+static bool is_content(const struct grant *x, const struct grant_request *req)
+{
+	return req->plain && has_same_content(&x->who, req->who) &&
+	       x->who.script_changed_ns == req->who->script_changed_ns &&
+	       grant_can_be_wide(x->to, req->who);
+}
+
+static bool is_program(const struct grant *x, const struct grant_request *req)
 {
 	if (x->yes)
-		return has_same_content(&x->who, who) && !is_interpreter(who);
+		return is_content(x, req);
 	/* Of an interpreter the content is that of every script's. */
-	return runs_same_file(&x->who, who) ||
-	       (has_same_content(&x->who, who) && !is_interpreter(&x->who));
+	return runs_same_file(&x->who, req->who) ||
+	       (has_same_content(&x->who, req->who) && !is_interpreter(&x->who));
 }
 
 static bool is_whose(const struct grant *x, const struct grant_request *req)
@@ -64,9 +80,10 @@ static bool is_whose(const struct grant *x, const struct grant_request *req)
 		return x->who.pid == req->who->pid && x->who.start == req->who->start &&
 		       runs_same_file(&x->who, req->who);
 	case GRANT_SESSION:
-		return x->session == req->session && runs_same_file(&x->who, req->who);
+		return x->session == req->session && runs_same_file(&x->who, req->who) &&
+		       (!x->yes || is_content(x, req));
 	default:
-		return is_program(x, req->who);
+		return is_program(x, req);
 	}
 }
 
@@ -119,6 +136,12 @@ enum grant_answer grants_answer(struct grants *g, const struct grant_request *re
 	return yes ? GRANT_YES : GRANT_NO;
 }
 
+bool grants_know(struct grants *g, const struct grant_request *req)
+{
+	expire(g, req->now_ns);
+	return req->may && (find(g, req, false) || find(g, req, true));
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 static bool names_somebody(const struct grant *x)
@@ -131,9 +154,9 @@ static bool names_somebody(const struct grant *x)
 	case GRANT_PROCESS:
 		return who->pid > 0;
 	case GRANT_SESSION:
-		return x->session;
+		return x->session && (!x->yes || grant_can_be_wide(x->to, who));
 	case GRANT_PROGRAM:
-		return !x->yes || (who->hashed && !is_interpreter(who));
+		return !x->yes || grant_can_be_wide(x->to, who);
 	default:
 		return false;
 	}
@@ -177,6 +200,35 @@ int grants_add(struct grants *g, const struct grant *new, uint64_t now_ns)
 	*x = *new;
 	x->number = ++g->last_number;
 	return (int)x->number;
+}
+
+/* Which of two is to give way: the one about a process, or else the older one. */
+static bool gives_way(const struct grant *x, const struct grant *before)
+{
+	if (!before || (x->to == GRANT_PROCESS) != (before->to == GRANT_PROCESS))
+		return !before || x->to == GRANT_PROCESS;
+	return x->number < before->number;
+}
+
+int grants_make_room(struct grants *g)
+{
+	struct grant *oldest = NULL;
+
+	FOR_GRANTS(g, x)
+	if ((x->to == GRANT_PROCESS || x->yes) && gives_way(x, oldest))
+		oldest = x;
+	if (!oldest)
+		return -ENOSPC;
+	forget(oldest);
+	return 0;
+}
+
+bool grants_are_wide(const struct grants *g, const char *path)
+{
+	FOR_GRANTS(g, x)
+	if (x->to != GRANT_PROCESS && !strcmp(x->path, path))
+		return true;
+	return false;
 }
 
 int grants_revoke(struct grants *g, unsigned number)

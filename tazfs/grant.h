@@ -6,12 +6,15 @@
  * at that path at the time. It names nobody by a name:
  *
  *	GRANT_PROCESS	pid and start time, and what it ran then: after an execve(2) it is another
- *	GRANT_SESSION	whoever runs the same file in the same session
+ *	GRANT_SESSION	whoever runs the same file, with the same content, in the same session
  *	GRANT_PROGRAM	whoever runs the same content, by its hash, in any session
  *
- * The hash of an interpreter says nothing of its script, so there is no yes of GRANT_PROGRAM for
- * one. A refusal need not be as careful: of GRANT_PROGRAM it fits the same file or the same
- *content.
+ * The last two are wide: a yes of theirs is for processes that nobody has looked at. So it is only
+ * for one that is plain: no debugger is at it, and it was started without variables that make a
+ * program load code. And what decides what it does must be in it: the hash of an interpreter says
+ * nothing of its script, so there is no yes of GRANT_PROGRAM for one; that of GRANT_SESSION is for
+ * its script, as long as that is not changed. A refusal need not be as careful: of GRANT_PROGRAM it
+ * fits the same file or the same content.
  *
  * Refusals come before everything. Nothing here is kept beyond the lock: grants_clear().
  * Not locked: the caller sees to it that one thread is in here at a time.
@@ -27,6 +30,7 @@
 
 #define GRANTS_MAX     128
 #define GRANT_PATH_MAX 1024 /* bytes, with the NUL: a question that shows less is none */
+#define GRANT_TEXT_MAX 512  /* the same, of what only a list shows */
 
 enum grant_to { GRANT_PROCESS, GRANT_SESSION, GRANT_PROGRAM };
 
@@ -40,6 +44,9 @@ struct grant {
 	uint64_t until_ns;	   /* of the clock that @now_ns is of; 0: until the lock */
 	unsigned left;		   /* so many times more; 0: without a count */
 	char path[GRANT_PATH_MAX]; /* below the root */
+	/* Decide nothing: */
+	unsigned rule; /* its line, when it was asked */
+	char exe[GRANT_TEXT_MAX], script[GRANT_TEXT_MAX];
 };
 
 struct grants {
@@ -50,6 +57,7 @@ struct grants {
 /* What is asked for, now. */
 struct grant_request {
 	const struct program *who;
+	bool plain; /* see above; what is not known is not */
 	uint32_t session;
 	unsigned may;
 	const char *path;
@@ -58,6 +66,9 @@ struct grant_request {
 
 enum grant_answer { GRANT_NONE, GRANT_YES, GRANT_NO };
 
+/* grant_can_be_wide - can there be such a yes for that program? @to: not GRANT_PROCESS */
+bool grant_can_be_wide(enum grant_to to, const struct program *who);
+
 /*
  * grants_add - remember an answer
  * @new: its number is not looked at; copied
@@ -65,11 +76,24 @@ enum grant_answer { GRANT_NONE, GRANT_YES, GRANT_NO };
  * A refusal that finds no room takes that of the oldest yes: to be asked again is the lesser loss.
  * Returns the number, or
  *   -EINVAL  nobody is named (unknown program, pid or file 0), no operation, a path that is too
- *	      long, a yes to GRANT_PROGRAM without a hash or for an interpreter, more than once for
- *	      one whose script is a guess, a count for a no
+ *	      long, a wide yes where there can be none, more than once for one whose script is a
+ *	      guess, a count for a no
  *   -ENOSPC  no room
  */
 int grants_add(struct grants *g, const struct grant *new, uint64_t now_ns);
+
+/*
+ * grants_make_room - forget the oldest that is about one process, which has most likely ended; or
+ * else the oldest yes
+ * Never a refusal that is for more than a process. Returns 0, or -ENOSPC: there are only those.
+ */
+int grants_make_room(struct grants *g);
+
+/*
+ * grants_are_wide - is there one about that path that is for more than a process?
+ * Then a request must say whether who asks is plain, and its hash; otherwise neither matters.
+ */
+bool grants_are_wide(const struct grants *g, const char *path);
 
 /*
  * grants_answer - was that answered before?
@@ -78,6 +102,9 @@ int grants_add(struct grants *g, const struct grant *new, uint64_t now_ns);
  */
 enum grant_answer grants_answer(struct grants *g, const struct grant_request *req,
 				unsigned *ret_number);
+
+/* grants_know - would it be answered? Nothing is used up. */
+bool grants_know(struct grants *g, const struct grant_request *req);
 
 /* grants_revoke - Returns 0, or -ENOENT when there is none of that number (any more). */
 int grants_revoke(struct grants *g, unsigned number);

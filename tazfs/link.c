@@ -75,7 +75,11 @@ static int on_session_add(struct view *v, const union request *req, int *fd)
 
 static int on_session_del(struct view *v, const union request *req, int *fd)
 {
-	sessions_del(v->sessions, req->session.pid, req->session.start);
+	const struct view_session *msg = &req->session;
+	uint32_t session;
+
+	if (sessions_del(v->sessions, msg->pid, msg->start, &session) == 0)
+		asks_end_session(v->asks, session);
 	return 0;
 }
 

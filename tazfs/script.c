@@ -83,13 +83,21 @@ static int open_below(int dirfd, const char *path, uint64_t resolve)
 	return fd < 0 ? -errno : fd;
 }
 
-static struct file_id id_of(int fd)
+static struct file_id id_and_time_of(int fd, int64_t *ret_changed_ns)
 {
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return (struct file_id){ 0 };
+	*ret_changed_ns = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
 	return (struct file_id){ st.st_dev, st.st_ino };
+}
+
+static struct file_id id_of(int fd)
+{
+	int64_t changed_ns;
+
+	return id_and_time_of(fd, &changed_ns);
 }
 
 static bool is_only_root_s(int dirfd)
@@ -155,7 +163,7 @@ static void find(int procfd, const char *path, struct script *ret)
 		return;
 	if (*path == '/') {
 		fd = open_below(rootfd, path, RESOLVE_IN_ROOT);
-		ret->id = id_of(fd);
+		ret->id = id_and_time_of(fd, &ret->changed_ns);
 		ret->doubt |= !ret->id.ino || !is_same(ret->id, find_certain(rootfd, path));
 		return;
 	}
@@ -163,7 +171,7 @@ static void find(int procfd, const char *path, struct script *ret)
 	cwdfd = openat(procfd, "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (cwdfd >= 0)
 		fd = open_below(cwdfd, path, 0);
-	ret->id = id_of(fd);
+	ret->id = id_and_time_of(fd, &ret->changed_ns);
 }
 
 void script_read(int procfd, struct script *ret)

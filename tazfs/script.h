@@ -31,7 +31,8 @@
 
 struct script {
 	struct file_id id;
-	bool doubt; /* as program.doubt of facts.h */
+	int64_t changed_ns; /* st_ctim of that file, when it was looked at */
+	bool doubt;	    /* as program.doubt of facts.h */
 };
 
 /* script_is_possible - is what it runs an interpreter, by its name? Or can't that be found out? */

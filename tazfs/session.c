@@ -127,13 +127,15 @@ int sessions_add_pid(struct sessions *s, pid_t pid)
 	return sessions_add(s, pid, st.start, take_fd(&pidfd), 0);
 }
 
-int sessions_del(struct sessions *s, pid_t pid, uint64_t start)
+int sessions_del(struct sessions *s, pid_t pid, uint64_t start, uint32_t *ret_session)
 {
 	struct leader *l;
 
 	pthread_rwlock_wrlock(&s->lock);
 	l = find(s, pid, start);
 	if (l) {
+		if (ret_session)
+			*ret_session = l->session;
 		l->session = 0;
 		fd_close(&l->pidfd);
 		atomic_fetch_add(&s->generation, 1);

@@ -41,8 +41,9 @@ int sessions_add(struct sessions *s, pid_t pid, uint64_t start, int pidfd, unsig
 /* sessions_add_pid - the same for a pid; opens the pidfd. Also returns -errno of pidfd_open(2). */
 int sessions_add_pid(struct sessions *s, pid_t pid);
 
-/* sessions_del - forget a leader. Returns 0 or -ENOENT. */
-int sessions_del(struct sessions *s, pid_t pid, uint64_t start);
+/* sessions_del - forget a leader, dead or not. @ret_session: the number it had; may be NULL.
+ * Returns 0 or -ENOENT. */
+int sessions_del(struct sessions *s, pid_t pid, uint64_t start, uint32_t *ret_session);
 
 /* sessions_find - the session that this very process leads. Returns its number, 0 for none. */
 uint32_t sessions_find(struct sessions *s, pid_t pid, uint64_t start);

@@ -43,13 +43,15 @@ static struct fixture *running(unsigned short rows, unsigned short cols)
 	return f;
 }
 
+static uint32_t offers;
+
 static void question(struct fixture *f, uint32_t id, uint32_t over)
 {
 	static struct question_put put;
 
 	put = (struct question_put){ .id = id, .over = over };
 	if (!over) {
-		put.q = (struct question){ .may = 1, .pid = 7 };
+		put.q = (struct question){ .may = 1, .pid = 7, .hashed = 1, .offers = offers };
 		strcpy(put.q.path, "kube/\033[31mconfig");
 		strcpy(put.q.exe, "/usr/bin/kubectl");
 	}
@@ -105,6 +107,31 @@ static void test_an_answer_goes_out_and_the_program_hears_nothing_of_it(void **s
 	msleep(QUIET_MS);
 	TYPE(f, "\003");
 	expect_answer(f, 6, QUESTION_NO);
+	see(f, "\033[?1049l");
+	finish(f);
+}
+
+static void test_what_is_offered_can_be_answered_and_nothing_else(void **state)
+{
+	struct fixture *f = running(24, 80);
+
+	offers = QUESTION_OFFERS_SESSION;
+	question(f, 5, 0);
+	see(f, DRAWN);
+	msleep(QUIET_MS);
+	TYPE(f, "h\r");
+	expect_nothing(f);
+	TYPE(f, "s\r");
+	expect_answer(f, 5, QUESTION_SESSION);
+	see(f, "\033[?1049l");
+	offers = QUESTION_OFFERS;
+	question(f, 6, 0);
+	see(f, "to this SHA-256");
+	see(f, DRAWN);
+	msleep(QUIET_MS);
+	TYPE(f, "h\r");
+	expect_answer(f, 6, QUESTION_PROGRAM);
+	offers = 0;
 	see(f, "\033[?1049l");
 	finish(f);
 }
@@ -191,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_answer_goes_out_and_the_program_hears_nothing_of_it),
+		cmocka_unit_test(test_what_is_offered_can_be_answered_and_nothing_else),
 		cmocka_unit_test(test_names_are_shown_and_not_obeyed),
 		cmocka_unit_test(test_what_was_typed_before_it_could_be_read_answers_nothing),
 		cmocka_unit_test(test_what_the_program_shows_meanwhile_comes_after_the_answer),

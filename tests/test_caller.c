@@ -106,8 +106,8 @@ static void test_a_place_that_is_used_again_is_another_session(void **state)
 
 	assert_int_equal(sessions_add_pid(s, pid), 0);
 	first = sessions_find(s, pid, start);
-	assert_int_equal(sessions_del(s, pid, start), 0);
-	assert_int_equal(sessions_del(s, pid, start), -ENOENT);
+	assert_int_equal(sessions_del(s, pid, start, NULL), 0);
+	assert_int_equal(sessions_del(s, pid, start, NULL), -ENOENT);
 	assert_int_equal(sessions_add_pid(s, pid), 0);
 	second = sessions_find(s, pid, start);
 	assert_int_not_equal(first, second);
@@ -169,7 +169,7 @@ static void test_membership_ends_with_the_set_and_with_the_leader(void **state)
 
 	assert_int_equal(sessions_add_pid(s, getpid()), 0);
 	assert_true(caller_look(c, child).session);
-	assert_int_equal(sessions_del(s, getpid(), start_of(getpid())), 0);
+	assert_int_equal(sessions_del(s, getpid(), start_of(getpid()), NULL), 0);
 	assert_int_equal(caller_look(c, child).session, 0);
 	end(child);
 }
@@ -182,7 +182,7 @@ static void test_a_process_below_two_leaders_stays_when_the_inner_one_is_deleted
 	assert_int_equal(sessions_add_pid(s, getpid()), 0);
 	assert_int_equal(sessions_add_pid(s, child), 0);
 	inner = caller_look(c, child).session;
-	assert_int_equal(sessions_del(s, child, start_of(child)), 0);
+	assert_int_equal(sessions_del(s, child, start_of(child), NULL), 0);
 	assert_true(caller_look(c, child).session);
 	assert_int_not_equal(caller_look(c, child).session, inner);
 	end(child);

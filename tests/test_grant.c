@@ -37,6 +37,22 @@ static struct program hashed(struct program p, unsigned char first)
 	return p;
 }
 
+/* Of which everything is known. */
+static struct program whole(pid_t pid, uint64_t ino)
+{
+	return hashed(runs(pid, ino), 1);
+}
+
+static struct program python(pid_t pid, uint64_t script)
+{
+	struct program p = whole(pid, 5);
+
+	p.interpreter = true;
+	if (script)
+		p.script = (struct file_id){ 7, script };
+	return p;
+}
+
 static struct grant to(enum grant_to whom, bool yes, struct program p)
 {
 	struct grant x = { .yes = yes, .to = whom, .session = 1, .who = p, .may = MAY_READ };
@@ -52,7 +68,7 @@ static int add(struct grant x)
 
 static enum grant_answer in_session(struct program p, uint32_t session)
 {
-	struct grant_request req = { &p, session, MAY_READ, PATH, 0 };
+	struct grant_request req = { &p, true, session, MAY_READ, PATH, 0 };
 
 	return grants_answer(&g, &req, NULL);
 }
@@ -64,7 +80,7 @@ static enum grant_answer asked(struct program p)
 
 static enum grant_answer asked_for(struct program p, unsigned may, const char *path, uint64_t now)
 {
-	struct grant_request req = { &p, 1, may, path, now };
+	struct grant_request req = { &p, true, 1, may, path, now };
 
 	return grants_answer(&g, &req, NULL);
 }
@@ -103,10 +119,94 @@ static void test_a_process_is_its_pid_its_start_and_what_it_runs(void **state)
 
 static void test_a_session_is_whoever_runs_that_file_in_it(void **state)
 {
-	add(to(GRANT_SESSION, true, runs(10, 5)));
-	assert_int_equal(asked(runs(11, 5)), GRANT_YES);
-	assert_int_equal(asked(runs(11, 6)), GRANT_NONE);
-	assert_int_equal(in_session(runs(11, 5), 2), GRANT_NONE);
+	add(to(GRANT_SESSION, true, whole(10, 5)));
+	assert_int_equal(asked(whole(11, 5)), GRANT_YES);
+	assert_int_equal(asked(whole(11, 6)), GRANT_NONE);
+	assert_int_equal(in_session(whole(11, 5), 2), GRANT_NONE);
+	assert_int_equal(asked(hashed(runs(11, 5), 2)), GRANT_NONE); /* written over */
+	assert_int_equal(asked(runs(11, 5)), GRANT_NONE);	     /* nobody has looked */
+}
+
+static void test_a_wide_yes_is_for_who_is_plain(void **state)
+{
+	struct program p = whole(11, 5);
+	struct grant_request req = { &p, false, 1, MAY_READ, PATH, 0 };
+
+	add(to(GRANT_SESSION, true, whole(10, 5)));
+	add(to(GRANT_PROGRAM, true, whole(10, 5)));
+	assert_int_equal(grants_answer(&g, &req, NULL), GRANT_NONE);
+	add(to(GRANT_PROCESS, true, whole(11, 5))); /* that one was looked at */
+	assert_int_equal(grants_answer(&g, &req, NULL), GRANT_YES);
+	grants_clear(&g);
+	add(to(GRANT_PROGRAM, false, whole(10, 5)));
+	assert_int_equal(grants_answer(&g, &req, NULL), GRANT_NO);
+}
+
+static void test_of_an_interpreter_the_session_gets_one_script_and_nobody_the_hash(void **state)
+{
+	struct program p = python(11, 9), doubt = python(11, 9);
+
+	assert_true(add(to(GRANT_SESSION, true, python(10, 9))) > 0);
+	assert_int_equal(asked(p), GRANT_YES);
+	assert_int_equal(asked(python(11, 10)), GRANT_NONE);
+	assert_int_equal(asked(python(11, 0)), GRANT_NONE); /* what is typed into it */
+	p.script_changed_ns++;				    /* edited since */
+	assert_int_equal(asked(p), GRANT_NONE);
+	doubt.doubt = true;
+	assert_int_equal(asked(doubt), GRANT_NONE);
+	assert_int_equal(add(to(GRANT_SESSION, true, python(10, 0))), -EINVAL);
+	assert_int_equal(add(to(GRANT_PROGRAM, true, python(10, 9))), -EINVAL);
+	assert_int_equal(add(to(GRANT_PROGRAM, true, python(10, 0))), -EINVAL);
+	assert_true(add(to(GRANT_PROGRAM, true, whole(10, 5))) > 0);
+	assert_int_equal(asked(python(11, 0)), GRANT_NONE); /* the same content by its own name */
+}
+
+static void test_what_can_be_wide(void **state)
+{
+	struct program p = whole(10, 5), unknown = p, guess = python(10, 9);
+
+	assert_true(grant_can_be_wide(GRANT_SESSION, &p) && grant_can_be_wide(GRANT_PROGRAM, &p));
+	p = runs(10, 5);
+	assert_false(grant_can_be_wide(GRANT_SESSION, &p) || grant_can_be_wide(GRANT_PROGRAM, &p));
+	p = python(10, 9);
+	assert_true(grant_can_be_wide(GRANT_SESSION, &p) && !grant_can_be_wide(GRANT_PROGRAM, &p));
+	p = python(10, 0);
+	assert_false(grant_can_be_wide(GRANT_SESSION, &p) || grant_can_be_wide(GRANT_PROGRAM, &p));
+	unknown.known = false;
+	assert_false(grant_can_be_wide(GRANT_SESSION, &unknown));
+	guess.doubt = true;
+	assert_false(grant_can_be_wide(GRANT_SESSION, &guess));
+}
+
+static void test_only_a_wide_one_makes_it_worth_to_look_closely(void **state)
+{
+	add(to(GRANT_PROCESS, true, whole(10, 5)));
+	assert_false(grants_are_wide(&g, PATH));
+	add(to(GRANT_PROGRAM, false, whole(10, 5)));
+	assert_true(grants_are_wide(&g, PATH));
+	assert_false(grants_are_wide(&g, "kube"));
+	grants_clear(&g);
+	add(to(GRANT_SESSION, true, whole(10, 5)));
+	assert_true(grants_are_wide(&g, PATH));
+}
+
+static void test_to_know_an_answer_uses_nothing_up(void **state)
+{
+	struct grant x = to(GRANT_PROCESS, true, runs(10, 5));
+	struct program p = runs(10, 5);
+	struct grant_request req = { &p, true, 1, MAY_READ, PATH, 0 };
+
+	assert_false(grants_know(&g, &req));
+	x.left = 1;
+	x.until_ns = 60 * SEC;
+	add(x);
+	for (int i = 0; i < 3; i++)
+		assert_true(grants_know(&g, &req));
+	assert_int_equal(asked(p), GRANT_YES);
+	assert_false(grants_know(&g, &req));
+	add(x);
+	req.now_ns = 60 * SEC;
+	assert_false(grants_know(&g, &req));
 }
 
 static void test_a_program_is_its_content_in_any_session(void **state)
@@ -167,21 +267,21 @@ static void test_only_that_very_path_is_meant(void **state)
 
 static void test_a_refusal_comes_before_any_yes(void **state)
 {
-	add(to(GRANT_PROCESS, true, runs(10, 5)));
-	add(to(GRANT_SESSION, true, runs(10, 5)));
-	add(to(GRANT_PROGRAM, false, runs(10, 5)));
-	add(to(GRANT_PROCESS, true, runs(10, 5)));
-	assert_int_equal(asked(runs(10, 5)), GRANT_NO);
+	add(to(GRANT_PROCESS, true, whole(10, 5)));
+	add(to(GRANT_SESSION, true, whole(10, 5)));
+	add(to(GRANT_PROGRAM, false, whole(10, 5)));
+	add(to(GRANT_PROCESS, true, whole(10, 5)));
+	assert_int_equal(asked(whole(10, 5)), GRANT_NO);
 }
 
 static void test_what_is_over_is_over(void **state)
 {
-	struct grant x = to(GRANT_SESSION, true, runs(10, 5));
+	struct grant x = to(GRANT_SESSION, true, whole(10, 5));
 
 	x.until_ns = 60 * SEC;
 	add(x);
-	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 60 * SEC - 1), GRANT_YES);
-	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 60 * SEC), GRANT_NONE);
+	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 60 * SEC - 1), GRANT_YES);
+	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 60 * SEC), GRANT_NONE);
 	assert_null(grants_next(&g, 0, 60 * SEC));
 }
 
@@ -202,20 +302,20 @@ static void test_once_is_once_and_a_count_is_a_count(void **state)
 
 static void test_a_count_is_used_only_when_nothing_else_fits(void **state)
 {
-	struct grant counted = to(GRANT_PROCESS, true, runs(10, 5)), soon = counted;
+	struct grant counted = to(GRANT_PROCESS, true, whole(10, 5)), soon = counted;
 	unsigned n;
 
 	counted.left = soon.left = 1;
 	soon.until_ns = 60 * SEC;
 	add(counted);
 	add(soon);
-	n = add(to(GRANT_SESSION, true, runs(10, 5)));
+	n = add(to(GRANT_SESSION, true, whole(10, 5)));
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(asked(runs(10, 5)), GRANT_YES);
+		assert_int_equal(asked(whole(10, 5)), GRANT_YES);
 	assert_int_equal(grants_revoke(&g, n), 0);
-	assert_int_equal(asked(runs(10, 5)), GRANT_YES); /* the one that would end first */
-	assert_int_equal(asked_for(runs(10, 5), MAY_READ, PATH, 61 * SEC), GRANT_YES);
-	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
+	assert_int_equal(asked(whole(10, 5)), GRANT_YES); /* the one that would end first */
+	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 61 * SEC), GRANT_YES);
+	assert_int_equal(asked(whole(10, 5)), GRANT_NONE);
 }
 
 static void test_what_is_revoked_counts_no_more(void **state)
@@ -249,16 +349,16 @@ static void test_a_list_is_in_the_order_of_the_numbers(void **state)
 
 static void test_a_session_takes_its_answers_along(void **state)
 {
-	struct grant other = to(GRANT_SESSION, true, runs(10, 5));
+	struct grant other = to(GRANT_SESSION, true, whole(10, 5));
 
 	other.session = 2;
-	add(to(GRANT_PROCESS, true, runs(10, 5)));
-	add(to(GRANT_SESSION, true, runs(10, 5)));
+	add(to(GRANT_PROCESS, true, whole(10, 5)));
+	add(to(GRANT_SESSION, true, whole(10, 5)));
 	add(to(GRANT_PROGRAM, false, runs(12, 8)));
 	add(other);
 	grants_end_session(&g, 1);
-	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
-	assert_int_equal(in_session(runs(10, 5), 2), GRANT_YES);
+	assert_int_equal(asked(whole(10, 5)), GRANT_NONE);
+	assert_int_equal(in_session(whole(10, 5), 2), GRANT_YES);
 	assert_int_equal(asked(runs(12, 8)), GRANT_NO); /* never is until the lock */
 }
 
@@ -275,6 +375,25 @@ static void test_a_full_table_keeps_its_refusals(void **state)
 	assert_int_equal(add(to(GRANT_PROCESS, false, runs(503, 5))), -ENOSPC);
 }
 
+/* Whoever lets many processes be refused does not get rid of what was said for ever. */
+static void test_room_is_made_of_processes_and_never_of_a_never(void **state)
+{
+	add(to(GRANT_PROGRAM, false, runs(10, 5)));
+	add(to(GRANT_SESSION, true, whole(11, 6)));
+	for (int i = 2; i < GRANTS_MAX; i++)
+		add(to(GRANT_PROCESS, false, runs(20 + i, 7)));
+	assert_int_equal(asked(runs(22, 7)), GRANT_NO);
+	assert_int_equal(grants_make_room(&g), 0);
+	assert_int_equal(asked(runs(22, 7)), GRANT_NONE); /* the oldest of them */
+	for (int i = 3; i < GRANTS_MAX; i++)
+		assert_int_equal(grants_make_room(&g), 0);
+	assert_int_equal(asked(whole(12, 6)), GRANT_YES);
+	assert_int_equal(grants_make_room(&g), 0);
+	assert_int_equal(asked(whole(12, 6)), GRANT_NONE);
+	assert_int_equal(grants_make_room(&g), -ENOSPC);
+	assert_int_equal(asked(runs(13, 5)), GRANT_NO);
+}
+
 static void test_what_names_nobody_is_not_taken(void **state)
 {
 	struct program script = hashed(runs(10, 5), 1);
@@ -286,7 +405,8 @@ static void test_what_names_nobody_is_not_taken(void **state)
 	assert_int_equal(add(to(GRANT_PROCESS, true, runs(0, 5))), -EINVAL);
 	assert_int_equal(add(to(GRANT_PROGRAM, true, runs(10, 5))), -EINVAL); /* no hash */
 	assert_int_equal(add(to(GRANT_PROGRAM, true, script)), -EINVAL);
-	x = to(GRANT_SESSION, true, runs(10, 5));
+	assert_int_equal(add(to(GRANT_SESSION, true, runs(10, 5))), -EINVAL);
+	x = to(GRANT_SESSION, true, whole(10, 5));
 	x.session = 0;
 	assert_int_equal(add(x), -EINVAL);
 	x = to(GRANT_PROCESS, true, runs(10, 5));
@@ -344,6 +464,11 @@ int main(void)
 		T(test_without_an_answer_there_is_none),
 		T(test_a_process_is_its_pid_its_start_and_what_it_runs),
 		T(test_a_session_is_whoever_runs_that_file_in_it),
+		T(test_a_wide_yes_is_for_who_is_plain),
+		T(test_of_an_interpreter_the_session_gets_one_script_and_nobody_the_hash),
+		T(test_what_can_be_wide),
+		T(test_only_a_wide_one_makes_it_worth_to_look_closely),
+		T(test_to_know_an_answer_uses_nothing_up),
 		T(test_a_program_is_its_content_in_any_session),
 		T(test_never_fits_the_file_or_its_content),
 		T(test_never_to_a_script_is_not_never_to_its_interpreter),
@@ -357,6 +482,7 @@ int main(void)
 		T(test_a_list_is_in_the_order_of_the_numbers),
 		T(test_a_session_takes_its_answers_along),
 		T(test_a_full_table_keeps_its_refusals),
+		T(test_room_is_made_of_processes_and_never_of_a_never),
 		T(test_what_names_nobody_is_not_taken),
 		T(test_of_whom_the_script_is_a_guess_a_yes_is_for_once),
 		T(test_nothing_of_a_path_is_left),

@@ -135,6 +135,21 @@ static void test_all_answers_are_offered_however_narrow(void **state)
 	}
 }
 
+static void test_what_is_not_for_every_program_is_offered_where_it_is(void **state)
+{
+	static const unsigned cols[] = { 40, 51, 52, 80, 200 };
+	struct question q = kubectl();
+
+	for (size_t i = 0; i < sizeof(cols) / sizeof(*cols); i++)
+		for (uint32_t o = 0; o < 4; o++) {
+			q.offers = o;
+			assert_true(show(&q, ROWS, cols[i]) > 0);
+			assert_int_equal(sees("s  yes, to it in this session, 15 min"), o & 1);
+			assert_int_equal(sees("h  yes, to this SHA-256, until the lock"), o >> 1);
+			assert_true(sees("e  never, until the lock") && sees("then Enter:"));
+		}
+}
+
 static void test_a_name_cannot_steer_the_terminal_nor_look_like_another(void **state)
 {
 	struct question q = kubectl();
@@ -170,20 +185,28 @@ static void test_what_is_asked_about_is_shown_whole_or_not_at_all(void **state)
 	assert_int_equal(show(&q, ROWS, COLS), -ENOSPC);
 }
 
-static void test_what_helps_gives_way(void **state)
+static struct question all_offered(void)
 {
 	struct question q = kubectl();
+
+	q.offers = QUESTION_OFFERS;
+	return q;
+}
+
+static void test_what_helps_gives_way(void **state)
+{
+	struct question q = all_offered();
 
 	memset(q.args, 'x', sizeof(q.args) - 1);
 	memset(q.chain[0], 'y', sizeof(q.chain[0]) - 1);
 	assert_true(show(&q, 18, COLS) > 0);
 	assert_true(sees("'kube/config'") && sees("...") && sees("e  never") && !sees("yyy"));
 	/* Nobody in the chain is passed over. */
-	q = kubectl();
+	q = all_offered();
 	memset(q.chain[0], 'y', sizeof(q.chain[0]) - 1);
 	assert_true(show(&q, 21, COLS) > 0);
 	assert_true(sees("started by") && !sees("yyy") && !sees("'/usr/bin/enclave'"));
-	q = kubectl();
+	q = all_offered();
 	q.more_args = q.more_chain = 1;
 	assert_true(show(&q, ROWS, COLS) > 0);
 	assert_true(sees("'kubectl get nodes' ...") && sees("'/usr/bin/enclave' ..."));
@@ -194,11 +217,13 @@ static void test_on_no_terminal_a_line_is_torn_or_lost(void **state)
 	struct question q = kubectl();
 
 	q.may = 63;
+	q.offers = QUESTION_OFFERS;
 	for (unsigned rows = 0; rows < 60; rows++)
 		for (unsigned cols = 0; cols < 130; cols += 3)
 			if (show(&q, rows, cols) > 0) {
 				assert_true(sees("'kube/config'") && sees("'/usr/bin/kubectl'"));
 				assert_true(sees("Without an answer") && sees("then Enter:"));
+				assert_true(sees("s  yes") && sees("h  yes") && sees("e  never"));
 				assert_true(sees("create,") && sees("execute,") && sees("list"));
 			}
 	/* Also where a text, or its last quote, is at the edge. */
@@ -246,6 +271,8 @@ static void test_what_is_no_question_is_refused(void **state)
 	REFUSED(q.more_args = 2);
 	REFUSED(q.more_chain = 2);
 	REFUSED(q.n_chain = QUESTION_CHAIN + 1);
+	REFUSED(q.offers = QUESTION_OFFERS + 1);
+	REFUSED((q.offers = QUESTION_OFFERS_PROGRAM, q.hashed = 0));
 	REFUSED(q.path[0] = '\0');
 	REFUSED(q.exe[0] = '\0');
 	REFUSED(memset(q.path, 'a', sizeof(q.path)));
@@ -262,6 +289,7 @@ static void test_what_is_no_question_is_refused(void **state)
  */
 
 static struct question_keys keys;
+static uint32_t offers;
 
 static enum question_answer type(const char *text, uint64_t ms)
 {
@@ -271,7 +299,7 @@ static enum question_answer type(const char *text, uint64_t ms)
 /* At 0 it is drawn; at a second keys count. */
 static enum question_answer typed(const char *text)
 {
-	question_keys_begin(&keys, 0);
+	question_keys_begin(&keys, offers, 0);
 	return type(text, 1000);
 }
 
@@ -285,6 +313,24 @@ static void test_a_letter_and_enter_is_an_answer(void **state)
 	assert_int_equal(type("\r", 1100), QUESTION_ONCE);
 	assert_int_equal(typed("\003"), QUESTION_NO);
 	assert_int_equal(typed("\004"), QUESTION_NO);
+}
+
+static void test_a_letter_that_is_not_offered_is_none(void **state)
+{
+	assert_int_equal(typed("s\r"), QUESTION_OPEN);
+	assert_int_equal(typed("h\r"), QUESTION_OPEN);
+	offers = QUESTION_OFFERS_SESSION;
+	assert_int_equal(typed("s\r"), QUESTION_SESSION);
+	assert_int_equal(typed("h\r"), QUESTION_OPEN);
+	assert_int_equal(type("\033", 1100), QUESTION_OPEN); /* they are as before after that */
+	assert_int_equal(type("s\r", 1900), QUESTION_SESSION);
+	offers = QUESTION_OFFERS;
+	assert_int_equal(typed("h\r"), QUESTION_PROGRAM);
+	offers = 0;
+	for (uint32_t a = 0; a < QUESTION_ANSWERS + 2; a++)
+		assert_int_equal(question_offers(0, a),
+				 a != QUESTION_OPEN && a < QUESTION_ANSWERS &&
+					 a != QUESTION_SESSION && a != QUESTION_PROGRAM);
 }
 
 static void test_nothing_else_is_one(void **state)
@@ -302,7 +348,7 @@ static void test_nothing_else_is_one(void **state)
 
 static void test_what_was_typed_before_is_no_answer(void **state)
 {
-	question_keys_begin(&keys, 0);
+	question_keys_begin(&keys, offers, 0);
 	assert_int_equal(type("o\r", 0), QUESTION_OPEN);
 	assert_int_equal(type("o\r", 699), QUESTION_OPEN);
 	assert_int_equal(type("\003", 800), QUESTION_OPEN); /* for the program, too */
@@ -314,7 +360,7 @@ static void test_what_was_typed_before_is_no_answer(void **state)
 /* Who types on at his editor answers nothing, however long it takes. */
 static void test_a_keyboard_that_is_never_silent_answers_nothing(void **state)
 {
-	question_keys_begin(&keys, 0);
+	question_keys_begin(&keys, offers, 0);
 	for (uint64_t ms = 0; ms < 30000; ms += 600)
 		assert_int_equal(type("o\r", ms), QUESTION_OPEN);
 }
@@ -357,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_names_who_wants_what),
 		cmocka_unit_test(test_all_answers_are_offered_however_narrow),
+		cmocka_unit_test(test_what_is_not_for_every_program_is_offered_where_it_is),
 		cmocka_unit_test(test_a_name_cannot_steer_the_terminal_nor_look_like_another),
 		cmocka_unit_test(test_what_is_asked_about_is_shown_whole_or_not_at_all),
 		cmocka_unit_test(test_what_helps_gives_way),
@@ -364,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_a_buffer_that_is_too_small_is_said),
 		cmocka_unit_test(test_what_is_no_question_is_refused),
 		cmocka_unit_test(test_a_letter_and_enter_is_an_answer),
+		cmocka_unit_test(test_a_letter_that_is_not_offered_is_none),
 		cmocka_unit_test(test_nothing_else_is_one),
 		cmocka_unit_test(test_what_was_typed_before_is_no_answer),
 		cmocka_unit_test(test_a_keyboard_that_is_never_silent_answers_nothing),

@@ -7,10 +7,24 @@
 
 #define ENDS(text) memchr(text, '\0', sizeof(text))
 
+bool question_offers(uint32_t offers, uint32_t answer)
+{
+	switch (answer) {
+	case QUESTION_SESSION:
+		return offers & QUESTION_OFFERS_SESSION;
+	case QUESTION_PROGRAM:
+		return offers & QUESTION_OFFERS_PROGRAM;
+	default:
+		return answer > QUESTION_OPEN && answer < QUESTION_ANSWERS;
+	}
+}
+
 int question_check(const struct question *q)
 {
 	if (!q->may || q->may >> MAY_BITS || q->hashed > 1 || q->more_args > 1 ||
-	    q->more_chain > 1 || q->n_chain > QUESTION_CHAIN)
+	    q->more_chain > 1 || q->n_chain > QUESTION_CHAIN || q->offers & ~QUESTION_OFFERS)
+		return -EBADMSG;
+	if (q->offers & QUESTION_OFFERS_PROGRAM && !q->hashed)
 		return -EBADMSG;
 	if (!ENDS(q->path) || !ENDS(q->exe) || !ENDS(q->script) || !ENDS(q->args))
 		return -EBADMSG;

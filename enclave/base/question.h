@@ -9,6 +9,7 @@
 #ifndef TAZ_BASE_QUESTION_H
 #define TAZ_BASE_QUESTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define QUESTION_SEC   30   /* no answer by then is a no */
@@ -17,19 +18,31 @@
 #define QUESTION_CHAIN 8
 #define QUESTION_HASH  32 /* SHA-256 */
 
+#define QUESTION_SESSION_MIN 15 /* minutes that QUESTION_SESSION is good for */
+
 enum question_answer {
 	QUESTION_OPEN, /* not answered yet */
 	QUESTION_ONCE,
 	QUESTION_PROCESS,
-	QUESTION_NO,	 /* nor is this process asked about again */
-	QUESTION_NEVER,	 /* nor is this program, until the lock */
-	QUESTION_NOBODY, /* there is no terminal to ask on, or it is gone */
+	QUESTION_NO,	  /* nor is this process asked about again */
+	QUESTION_NEVER,	  /* nor is this program, until the lock */
+	QUESTION_NOBODY,  /* there is no terminal to ask on, or it is gone */
+	QUESTION_SESSION, /* whoever runs that program in this session, for a while */
+	QUESTION_PROGRAM, /* whoever runs a program of that content, until the lock */
 	QUESTION_ANSWERS,
+};
+
+/* Answers that are for others than who asks: not for everybody, see grant.h. */
+enum question_offer {
+	QUESTION_OFFERS_SESSION = 1,
+	QUESTION_OFFERS_PROGRAM = 2, /* only where there is a hash */
+	QUESTION_OFFERS = 3,
 };
 
 /* Strings have any bytes but NUL, which ends them. */
 struct question {
-	uint32_t may; /* bits: read write create delete execute list, in this order */
+	uint32_t may;	 /* bits: read write create delete execute list, in this order */
+	uint32_t offers; /* bits of enum question_offer */
 	uint32_t pid;
 	uint32_t hashed;     /* 1: @hash is there */
 	uint32_t more_args;  /* 1: there are more than those in @args */
@@ -54,8 +67,12 @@ struct question_reply { /* host -> keeper */
 	uint32_t answer; /* enum question_answer, from QUESTION_ONCE on */
 };
 
+/* question_offers - is that answer one to a question with those offers? */
+bool question_offers(uint32_t offers, uint32_t answer);
+
 /* question_check - is it one? Returns 0 or -EBADMSG: a string without end, bits or counts out of
- * range, no path, no program. Whoever handles a question has checked it first. */
+ * range, no path, no program, an offer for a hash that is not there. Whoever handles a question has
+ * checked it first. */
 int question_check(const struct question *q);
 
 #endif

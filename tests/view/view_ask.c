@@ -137,6 +137,179 @@ static void test_never_holds_for_the_program(void **state)
 	assert_false(question_within(100));
 }
 
+/* --- answers for more than a process ---------------------------------------------------------- */
+
+struct command {
+	const char *argv[4], *env[2];
+	char path[256]; /* what it reads, its last argument */
+};
+
+/* In a process of the member's own, as a shell does it. */
+static int command(void *arg)
+{
+	struct command *c = arg;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execve(c->argv[0], (char **)c->argv, (char **)c->env);
+		_exit(127);
+	}
+	return pid < 0 ? -EAGAIN : run_wait(pid) ? -EACCES : 0;
+}
+
+static pid_t start_cat(const char *cat, const char *env, int *done)
+{
+	static struct command c;
+
+	snprintf(c.path, sizeof(c.path), "%s", path_in(&f, "kube/config"));
+	c = (struct command){ .argv = { cat, c.path }, .env = { env } };
+	snprintf(c.path, sizeof(c.path), "%s", path_in(&f, "kube/config"));
+	return child_start(MEMBER, command, &c, done);
+}
+
+static bool is_yes(uint32_t offers, uint32_t said)
+{
+	return question_offers(offers, said) &&
+	       (said == QUESTION_SESSION || said == QUESTION_PROGRAM);
+}
+
+enum { UNASKED = 100 };
+
+/* What it was offered, or UNASKED; @said: the answer, or what it got when it was not asked. */
+static unsigned run_cat(const char *cat, const char *env, int said)
+{
+	unsigned offers = UNASKED;
+	int done;
+	pid_t pid = start_cat(cat, env, &done);
+
+	if (question_within(1500)) {
+		assert_false(got.put.over);
+		assert_int_equal(question_check(&got.put.q), 0);
+		offers = got.put.q.offers;
+		answer(said);
+		assert_int_equal(end(pid, done), is_yes(offers, said) ? 0 : -EACCES);
+	} else {
+		assert_int_equal(end(pid, done), said);
+	}
+	return offers;
+}
+
+static void copy_program(const char *from, const char *to)
+{
+	static char buf[1 << 20];
+	autoclose int in = open(from, O_RDONLY | O_CLOEXEC);
+	autoclose int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	ssize_t n = io_read_full(in, buf, sizeof(buf));
+
+	assert_in_range(n, 1, sizeof(buf) - 1);
+	assert_int_equal(io_write_full(out, buf, n), 0);
+}
+
+#define CAT	"/usr/bin/cat"
+#define UNCLEAN "LD_BIND_NOW=1"
+
+static void test_a_yes_to_the_session_is_for_that_program_in_it(void **state)
+{
+	char copy[128];
+
+	in_force(ASKS);
+	snprintf(copy, sizeof(copy), "%s/copy", f.dir);
+	copy_program(CAT, copy);
+	assert_int_equal(run_cat(CAT, NULL, QUESTION_SESSION), QUESTION_OFFERS);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run_cat(CAT, NULL, 0), UNASKED);
+	/* Another file, another file's name, another operation, and code that it was made to load.
+	 */
+	assert_int_equal(run_cat(copy, NULL, QUESTION_NO), QUESTION_OFFERS);
+	assert_int_equal(asked(write_it, "kube/config", QUESTION_NO), -EACCES);
+	assert_int_equal(run_cat(CAT, UNCLEAN, QUESTION_NO), 0);
+	assert_int_equal(run_cat(CAT, NULL, 0), UNASKED);
+}
+
+static void test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program(void **state)
+{
+	char copy[128];
+
+	in_force(ASKS);
+	snprintf(copy, sizeof(copy), "%s/copy", f.dir);
+	copy_program(CAT, copy);
+	assert_int_equal(run_cat(CAT, NULL, QUESTION_PROGRAM), QUESTION_OFFERS);
+	assert_int_equal(run_cat(copy, NULL, 0), UNASKED);
+	assert_int_equal(run_cat(copy, UNCLEAN, QUESTION_NO), 0);
+	copy_program("/usr/bin/head", copy); /* the same file by now */
+	assert_int_equal(run_cat(copy, NULL, QUESTION_NO), QUESTION_OFFERS);
+}
+
+static void test_never_is_for_its_copies_too(void **state)
+{
+	char copy[128];
+
+	in_force(ASKS);
+	snprintf(copy, sizeof(copy), "%s/copy", f.dir);
+	copy_program(CAT, copy);
+	run_cat(CAT, NULL, QUESTION_NEVER);
+	assert_int_equal(run_cat(copy, NULL, -EACCES), UNASKED);
+	assert_int_equal(run_cat(copy, UNCLEAN, -EACCES), UNASKED);
+}
+
+static void test_an_answer_that_was_not_offered_is_no(void **state)
+{
+	in_force(ASKS);
+	assert_int_equal(run_cat(CAT, UNCLEAN, QUESTION_PROGRAM), 0);
+	assert_int_equal(run_cat(CAT, NULL, QUESTION_ANSWERS), QUESTION_OFFERS);
+	assert_int_equal(run_cat(CAT, NULL, QUESTION_NO), QUESTION_OFFERS);
+	assert_int_equal(run_cat("/usr/bin/dash", NULL, QUESTION_SESSION), 0);
+}
+
+/* A script is known by its file, and only as long as that is what it was. */
+static void test_an_interpreter_gets_no_hash_and_its_script_a_session(void **state)
+{
+	char script[128], text[256];
+
+	in_force(ASKS);
+	snprintf(script, sizeof(script), "%s/script", f.dir);
+	snprintf(text, sizeof(text), "#!/usr/bin/dash\n: <\"$1\"\n");
+	assert_int_equal(write_file(script, text), 0);
+	assert_int_equal(chmod(script, 0755), 0);
+	assert_int_equal(run_cat(script, NULL, QUESTION_SESSION), QUESTION_OFFERS_SESSION);
+	assert_int_equal(run_cat(script, NULL, 0), UNASKED);
+	usleep(20000); /* the kernel's clock for files has steps */
+	assert_int_equal(write_file(script, text), 0);
+	assert_int_equal(run_cat(script, NULL, QUESTION_PROGRAM), QUESTION_OFFERS_SESSION);
+	assert_int_equal(run_cat(script, NULL, QUESTION_NO), QUESTION_OFFERS_SESSION);
+}
+
+enum { SOME = 5 };
+
+/* Each would have been a question; one answer is for all that wait. */
+static void test_what_waits_behind_a_question_is_not_asked_when_that_has_settled_it(void **state)
+{
+	static const struct {
+		uint32_t said;
+		int result;
+	} answers[] = { { QUESTION_SESSION, 0 }, { QUESTION_NEVER, -EACCES } };
+
+	in_force(ASKS);
+	for (size_t a = 0; a < 2; a++) {
+		const char *cat = a ? "/usr/bin/head" : CAT;
+		int done[SOME];
+		pid_t pid[SOME];
+
+		for (int i = 0; i < SOME; i++)
+			pid[i] = start_cat(cat, NULL, &done[i]);
+		assert_true(question_within(5000));
+		usleep(500000);
+		answer(answers[a].said);
+		assert_false(question_within(500));
+		for (int i = 0; i < SOME; i++)
+			assert_int_equal(end(pid[i], done[i]), answers[a].result);
+	}
+}
+
 #define MANY 24
 
 static int read_often(void *path)
@@ -317,6 +490,12 @@ int main(void)
 		T(test_once_is_once_and_a_process_goes_on),
 		T(test_nobody_to_ask_is_no_and_is_asked_again),
 		T(test_never_holds_for_the_program),
+		T(test_a_yes_to_the_session_is_for_that_program_in_it),
+		T(test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program),
+		T(test_never_is_for_its_copies_too),
+		T(test_an_answer_that_was_not_offered_is_no),
+		T(test_an_interpreter_gets_no_hash_and_its_script_a_session),
+		T(test_what_waits_behind_a_question_is_not_asked_when_that_has_settled_it),
 		T(test_many_that_want_the_same_are_one_question_and_hold_up_nobody),
 		T(test_a_flood_of_processes_is_few_questions),
 		T(test_a_process_that_is_killed_waits_for_no_answer),
