@@ -176,15 +176,16 @@ background_ends()
 	return "$status"
 }
 
-# run_tests PREFIX [PATTERN] - the test_* functions of the calling file that have PATTERN in their name,
-# in its order; fails when one of them did, and when there is none
+# run_tests PREFIX [PATTERN] - the test_* functions that have PATTERN in their name: those of the calling file
+# in its order, then those of what it sources; fails when one of them did, and when there is none
 run_tests()
 {
 	local prefix=$1 pattern=${2:-} name line names ran=0
 
-	# extdebug makes declare -F tell the line of each.
+	# extdebug makes declare -F tell the line and the file of each.
 	mapfile -t names < <(shopt -s extdebug; declare -F | awk '$3 ~ /^test_/ { print $3 }' |
-		while read -r name; do declare -F "$name"; done | sort -k2n | cut -d' ' -f1)
+		while read -r name; do declare -F "$name"; done |
+		awk -v own="$0" '{ print ($3 != own), $2, $1 }' | sort -k1n -k2n | cut -d' ' -f3)
 	for name in "${names[@]}"; do
 		[[ $name == *"$pattern"* ]] || continue
 		line=${name#test_}
