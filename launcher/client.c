@@ -13,7 +13,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
 
-#define ARGS_MAX 96
+#define ARGS_MAX 128
 
 const char *client_path(const struct client *c)
 {

@@ -89,6 +89,7 @@ static void print_json(const struct launch *l, const struct status *st)
 
 	add(o, "name", l->o.name);
 	add(o, "engine", l->rec.engine);
+	add(o, "rights", l->rec.rights);
 	add(o, "state", st->state);
 	json_object_object_add(o, "sessions", json_object_new_int64(st->sessions));
 	json_object_object_add(o, "idle", json_object_new_int64(st->idle_left_sec));
@@ -107,8 +108,9 @@ static void print(const struct launch *l, const struct status *st)
 		putchar('\n');
 		return;
 	}
-	printf(", %lld session%s, engine %s\n", (long long)st->sessions,
-	       st->sessions == 1 ? "" : "s", l->rec.engine);
+	printf(", %lld session%s, engine %s%s\n", (long long)st->sessions,
+	       st->sessions == 1 ? "" : "s", l->rec.engine,
+	       !strcmp(l->rec.rights, RIGHTS_LEAST) ? " (least)" : "");
 	if (!strcmp(st->state, "unlocked") && st->idle_limit_sec)
 		printf("locks in %lld s unless it is used\n", (long long)st->idle_left_sec);
 	if (!st->saved)
@@ -139,8 +141,8 @@ const struct cmd cmd_status = {
 	.args = "[--json] [OPTION...]",
 	.help = "down, locked or unlocked; sessions; time to lock",
 	.details =
-		"  --json               one object: name, engine, state (down, locked, opening,\n"
-		"                       unlocked, locking), sessions, idle (seconds to lock),\n"
+		"  --json               one object: name, engine, rights (of this host: privileged, least,\n"
+		"                       none), state (down, locked, opening, unlocked, locking), sessions, idle (seconds to lock),\n"
 		"                       idle_limit, generation, saved, workspace, image\n" OPTS_HELP_COMMON
 		"\n"
 		"Example:  sudo tazlaunch status --json | jq -r .state\n"

@@ -20,11 +20,13 @@
 #include "launcher/container.h"
 #include "launcher/devices.h"
 #include "launcher/frame_io.h"
+#include "launcher/least.h"
 
 #define LABEL	    "io.taz.workshop"
 #define LABEL_STATE "io.taz.state"
 #define READY_MS    30000
 #define HELLO_MS    3000
+#define RUN_WORDS   120
 #define STOP_SEC    "30" /* for an orderly lock with its save */
 
 /* --- what this machine can do ---------------------------------------------------------------- */
@@ -246,8 +248,9 @@ static int mount_arg(char *buf, size_t size, const char *source, const char *tar
 }
 
 struct run_line {
-	const char *argv[80];
+	const char *argv[RUN_WORDS];
 	int n;
+	struct least least;
 	char name[64], label[96], label_state[PATH_MAX + 32], vault_bytes[24], idle_sec[16];
 	char keep[16], seen[64], cpus[16];
 	char vault[2 * PATH_MAX], run[2 * PATH_MAX], workspace[2 * PATH_MAX];
@@ -259,7 +262,7 @@ static void add(struct run_line *l, ...)
 	va_list ap;
 
 	va_start(ap, l);
-	while ((word = va_arg(ap, const char *)) && l->n < 79)
+	while ((word = va_arg(ap, const char *)) && l->n < RUN_WORDS - 1)
 		l->argv[l->n++] = word;
 	va_end(ap);
 	l->argv[l->n] = NULL;
@@ -280,12 +283,22 @@ static int mounts(const struct workshop *w, struct run_line *l)
 	return r;
 }
 
-static int run_line(const struct client *c, const struct workshop *w, struct run_line *l)
+/* What it has of this host: everything, or what the stack needs. */
+static int rights(const struct workshop *w, struct run_line *l)
 {
-	int r = mounts(w, l);
+	int r = w->least ? least_words(w->state_dir, &l->least) : 0;
 
 	if (r < 0)
-		return r;
+		return log_err(r, "write down what the container may use of this host");
+	if (!w->least)
+		add(l, "--privileged", NULL);
+	for (const char *const *word = l->least.words; w->least && *word; word++)
+		add(l, *word, NULL);
+	return 0;
+}
+
+static void texts(const struct workshop *w, struct run_line *l)
+{
 	snprintf(l->label, sizeof(l->label), LABEL "=%s", w->name);
 	snprintf(l->label_state, sizeof(l->label_state), LABEL_STATE "=%s", w->state_dir);
 	snprintf(l->vault_bytes, sizeof(l->vault_bytes), "%llu",
@@ -295,9 +308,32 @@ static int run_line(const struct client *c, const struct workshop *w, struct run
 	snprintf(l->keep, sizeof(l->keep), "%u", w->keep);
 	snprintf(l->seen, sizeof(l->seen), "%llu%s%s", (unsigned long long)w->seen_generation,
 		 *w->seen_vault ? ":" : "", w->seen_vault);
+}
+
+static void first_process(const struct workshop *w, struct run_line *l)
+{
+	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
+	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
+	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
+	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,
+	    NULL);
+	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
+}
+
+static int run_line(const struct client *c, const struct workshop *w, struct run_line *l)
+{
+	int r = mounts(w, l);
+
+	if (r < 0)
+		return log_err(r, "mount %s", w->workspace);
+	l->n = 0;
+	texts(w, l);
 	add(l, "run", "--detach", "--name", container(w, l->name), "--hostname", w->name, NULL);
 	add(l, "--label", l->label, "--label", l->label_state, "--stop-timeout", STOP_SEC, NULL);
-	add(l, "--privileged", "--user", "0:0", "--restart", "no", NULL);
+	r = rights(w, l);
+	if (r < 0)
+		return r;
+	add(l, "--user", "0:0", "--restart", "no", NULL);
 	/* Nothing that a tool writes for a moment may reach the engine's disk. */
 	add(l, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
 	add(l, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
@@ -308,12 +344,7 @@ static int run_line(const struct client *c, const struct workshop *w, struct run
 		add(l, "--cpus", l->cpus, NULL);
 	for (const char *const *more = c->run; *more; more++)
 		add(l, *more, NULL);
-	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
-	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
-	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
-	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,
-	    NULL);
-	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
+	first_process(w, l);
 	return 0;
 }
 
@@ -408,10 +439,9 @@ int container_up(const struct client *c, const struct workshop *w)
 
 	if (r < 0)
 		return r;
-	line.n = 0;
 	r = run_line(c, w, &line);
 	if (r < 0)
-		return log_err(r, "mount %s", w->workspace);
+		return r;
 	r = client_call(c, line.argv, NULL, 0, err, sizeof(err));
 	if (r == 0)
 		r = wait_ready(c, w, container_dial);

@@ -120,10 +120,10 @@ static int read_numbers(struct numbers *n)
 	return r < 0 ? r : 0;
 }
 
-static int find_dev(const struct numbers *num, const struct node *n, dev_t *ret)
+static int find_dev(const char *misc, const char *devices, const struct node *n, dev_t *ret)
 {
-	int v = n->source == MISC ? devices_misc_minor(num->misc, n->kernel_name)
-				  : devices_block_major(num->devices, n->kernel_name);
+	int v = n->source == MISC ? devices_misc_minor(misc, n->kernel_name)
+				  : devices_block_major(devices, n->kernel_name);
 
 	if (v < 0)
 		return v;
@@ -169,7 +169,7 @@ int devices_make_all(const char *dev_path, char *missing, size_t size)
 	for (const struct node *n = nodes; n < NODES_END; n++) {
 		dev_t dev;
 
-		if (find_dev(&num, n, &dev) < 0)
+		if (find_dev(num.misc, num.devices, n, &dev) < 0)
 			return tell_missing(n, missing, size);
 		r = make_nodes(dirfd, n, dev);
 		if (r < 0)
@@ -188,10 +188,48 @@ int devices_kernel_has(char *missing, size_t size)
 	for (const struct node *n = nodes; n < NODES_END; n++) {
 		dev_t dev;
 
-		if (find_dev(&num, n, &dev) < 0) {
+		if (find_dev(num.misc, num.devices, n, &dev) < 0) {
 			tell_missing(n, missing, size);
 			return 0;
 		}
 	}
 	return 1;
+}
+
+static int rule(char *buf, char kind, dev_t dev, bool one)
+{
+	int n = one ? snprintf(buf, DEVICES_RULE, "--device-cgroup-rule=%c %u:%u rwm", kind,
+			       major(dev), minor(dev))
+		    : snprintf(buf, DEVICES_RULE, "--device-cgroup-rule=%c %u:* rwm", kind,
+			       major(dev));
+
+	return n < DEVICES_RULE ? 0 : -E2BIG;
+}
+
+int devices_rules_of(const char *misc, const char *devices, char rules[][DEVICES_RULE], size_t max)
+{
+	int mappings = devices_block_major(devices, "device-mapper"), r = 0;
+	size_t n = 0;
+
+	for (const struct node *d = nodes; r == 0 && d < NODES_END; d++) {
+		dev_t dev;
+
+		if (n == max || find_dev(misc, devices, d, &dev) < 0)
+			return n == max ? -E2BIG : -ENODEV;
+		r = rule(rules[n++], d->source == MISC ? 'c' : 'b', dev, d->source == MISC);
+	}
+	/* What the mapper makes: it has no node before. */
+	if (n == max || mappings < 0)
+		return n == max ? -E2BIG : -ENODEV;
+	if (r == 0)
+		r = rule(rules[n++], 'b', makedev(mappings, 0), false);
+	return r < 0 ? r : (int)n;
+}
+
+int devices_rules(char rules[][DEVICES_RULE], size_t max)
+{
+	struct numbers num;
+	int r = read_numbers(&num);
+
+	return r < 0 ? r : devices_rules_of(num.misc, num.devices, rules, max);
 }

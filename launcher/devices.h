@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define DEVICES_RULE 64
+
 /*
  * devices_misc_minor - find a device in the text of /proc/misc
  * Returns its minor, or -ENOENT when the kernel does not have it (module not loaded).
@@ -46,5 +48,19 @@ int devices_make_all(const char *dev_path, char *missing, size_t size);
  * Returns 1, or 0 with the same sentence in @missing, or -errno of /proc.
  */
 int devices_kernel_has(char *missing, size_t size);
+
+/*
+ * devices_rules_of - what a container's device cgroup must let it use: one word of "run" each
+ * @misc, @devices: the texts of /proc/misc and /proc/devices
+ * @max: of @rules; there are as many as nodes in the table, and one for mappings
+ *
+ * A loop's and a mapping's minor is not known before: their rules are for all of that kind.
+ * Returns how many, -ENODEV when the kernel lacks one, or -E2BIG.
+ * Source: docker-run(1) --device-cgroup-rule; the kernel's admin-guide/cgroup-v1/devices.rst.
+ */
+int devices_rules_of(const char *misc, const char *devices, char rules[][DEVICES_RULE], size_t max);
+
+/* devices_rules - the same for this kernel; also -errno of /proc */
+int devices_rules(char rules[][DEVICES_RULE], size_t max);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef TAZ_LAUNCHER_ENGINE_H
 #define TAZ_LAUNCHER_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct workshop {
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
 	unsigned cpus;	       /* 0: the engine's default */
+	bool least;	       /* a container: no more of this host than it needs (least.h) */
 	const char *network;   /* "none", "nat" or NULL: the engine's default */
 	unsigned idle_sec;
 	const char *durability;	  /* fsync, settle or lock: as enclave serve has it */

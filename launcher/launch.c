@@ -137,6 +137,7 @@ struct workshop launch_describe(const struct launch *l)
 		.vault_bytes = l->o.vault_bytes,
 		.memory_bytes = l->o.memory_bytes,
 		.cpus = l->o.cpus,
+		.least = l->o.least,
 		.network = l->o.network,
 		.idle_sec = l->o.idle_sec,
 		.keep = l->o.keep,
@@ -156,6 +157,24 @@ static int check_same_engine(const struct launch *l)
 	log_error("%s is up with engine %s; 'tazlaunch down --name %s' first", l->o.name,
 		  l->engine->name, l->o.name);
 	return -EBUSY;
+}
+
+/* Who asks for less of this host must not get what was started with all of it. */
+static int check_rights(const struct launch *l)
+{
+	if (!l->o.least || !strcmp(l->rec.rights, RIGHTS_LEAST) || l->engine == &engine_vm)
+		return 0;
+	log_error("%s is up with all of this host, and not with --least; 'tazlaunch down --name "
+		  "%s' first",
+		  l->o.name, l->o.name);
+	return -EBUSY;
+}
+
+static const char *rights_of(const struct launch *l)
+{
+	if (l->engine == &engine_vm)
+		return RIGHTS_NONE;
+	return l->o.least ? RIGHTS_LEAST : RIGHTS_ALL;
 }
 
 static int use_given(struct launch *l)
@@ -316,6 +335,7 @@ static int start(struct launch *l)
 		return r;
 	choose_instance(l);
 	snprintf(l->rec.engine, sizeof(l->rec.engine), "%s", l->engine->name);
+	snprintf(l->rec.rights, sizeof(l->rec.rights), "%s", rights_of(l));
 	r = record_save(l->state_dir, &l->rec);
 	if (r < 0)
 		return failed(l, STAGE_RECORD, log_err(r, "write %s/workshop", l->state_dir));
@@ -377,8 +397,10 @@ static int bring_up(struct launch *l)
 
 	if (r == 0)
 		r = launch_running(l);
-	if (r == 1)
-		return check_same_engine(l);
+	if (r == 1) {
+		r = check_same_engine(l);
+		return r < 0 ? r : check_rights(l);
+	}
 	if (r == 0)
 		r = start(l);
 	if (r == 0)

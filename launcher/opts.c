@@ -146,6 +146,7 @@ static const struct opt {
 	int (*set)(struct opts *o, const char *value); /* NULL: it takes none, and sets a flag */
 	const char *wants;			       /* what its value must be */
 	size_t flag;				       /* of struct opts: a bool */
+	bool clears;				       /* it is set to false */
 } table[] = {
 	{ "--name", OPT_NAME, set_name, "a name of a-z, 0-9 and -, at most 32" },
 	{ "--engine", OPT_ENGINE, set_engine, "docker, podman or vm" },
@@ -155,6 +156,8 @@ static const struct opt {
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
 	{ "--cpus", OPT_CPUS, set_cpus, "a number from 1 to 256" },
 	{ "--network", OPT_NETWORK, set_network, "none or nat" },
+	{ "--least", OPT_LEAST, .flag = offsetof(struct opts, least) },
+	{ "--privileged", OPT_LEAST, .flag = offsetof(struct opts, least), .clears = true },
 	{ "--timezone", OPT_TIMEZONE, set_timezone, "a zone such as Europe/Berlin or UTC" },
 	{ "--view-memory", OPT_VIEW_MEMORY, set_view_memory, "cached or strict" },
 	{ "--passphrase-fd", OPT_PASSPHRASE_FD, set_passphrase_fd, "the number of an open file" },
@@ -240,7 +243,7 @@ static int take_one(struct opts *o, const struct opt *t, const char *value, cons
 		return -EINVAL;
 	}
 	if (!t->set) {
-		*(bool *)((char *)o + t->flag) = true;
+		*(bool *)((char *)o + t->flag) = !t->clears;
 	} else if (t->set(o, value) < 0) {
 		snprintf(why, size, "%s wants %s, not '%s'", t->name, t->wants, value);
 		return -EINVAL;

@@ -37,6 +37,11 @@ static bool is_not_strict(const struct opts *o, const struct opts *than)
 	return strcmp(o->view_memory, "strict") != 0;
 }
 
+static bool has_more_rights(const struct opts *o, const struct opts *than)
+{
+	return !o->least;
+}
+
 static bool is_not_alone(const struct opts *o, const struct opts *than)
 {
 	return strcmp(o->network, "none") != 0;
@@ -49,6 +54,7 @@ static const struct key {
 	bool host_only;
 	bool (*weaker)(const struct opts *o, const struct opts *than); /* NULL: it can't be */
 	const char *limit;
+	const char *no; /* the option of "no", when it is one without a value, which is "yes" */
 } keys[] = {
 	{ "layer", OPT_LAYER },
 	{ "without", OPT_WITHOUT },
@@ -60,6 +66,7 @@ static const struct key {
 	{ "keep", OPT_KEEP, false, keeps_fewer, "not less than this host's, 3 by default" },
 	{ "view-memory", OPT_VIEW_MEMORY, false, is_not_strict, "strict" },
 	{ "network", OPT_NETWORK, false, is_not_alone, "none" },
+	{ "least", OPT_LEAST, false, has_more_rights, "yes", "privileged" },
 	{ "cpus", OPT_CPUS, true },
 	{ "engine", OPT_ENGINE, true },
 	{ "durability", OPT_DURABILITY, true },
@@ -125,8 +132,22 @@ static int unknown(const struct line *at, const char *name)
 		return refuse(at, "'%s' is for the command line only", name);
 	return refuse(at,
 		      "no option '%s'; there are: layer, without, memory, timezone, "
-		      "vault-size, idle, keep, view-memory, network",
+		      "vault-size, idle, keep, view-memory, network, least",
 		      name);
+}
+
+/* As words of the command line. Returns how many, or -EINVAL. */
+static int words_of(const struct key *k, char *value, char option[32], char *argv[3])
+{
+	bool no = k->no && !strcmp(value, "no");
+
+	if (!is_plain(value) || (k->no && !no && strcmp(value, "yes") != 0))
+		return -EINVAL;
+	snprintf(option, 32, "--%s", no ? k->no : k->name);
+	argv[0] = option;
+	argv[1] = k->no ? NULL : value;
+	argv[2] = NULL;
+	return k->no ? 1 : 2;
 }
 
 static int take(struct opts *o, const struct key *k, char *value, unsigned allowed,
@@ -134,7 +155,8 @@ static int take(struct opts *o, const struct key *k, char *value, unsigned allow
 {
 	struct opts tried;
 	char why[160];
-	char option[32], *const argv[] = { option, value, NULL };
+	char option[32], *argv[3];
+	int n = words_of(k, value, option, argv);
 
 	if (k->host_only && base)
 		return refuse(at,
@@ -142,16 +164,16 @@ static int take(struct opts *o, const struct key *k, char *value, unsigned allow
 			      ": a workspace may not set it",
 			      k->name);
 	opts_init(&tried);
-	snprintf(option, sizeof(option), "--%s", k->name);
-	if (!is_plain(value) || opts_take(&tried, 2, argv, why, sizeof(why)) != 2)
-		return refuse(at, "%s wants %s", k->name, opts_wants(k->name));
+	if (n < 0 || opts_take(&tried, n, argv, why, sizeof(why)) != n)
+		return refuse(at, "%s wants %s", k->name,
+			      k->no ? "yes or no" : opts_wants(k->name));
 	if (base && k->weaker && k->weaker(&tried, base))
 		return refuse(at,
 			      "%s: a workspace may ask for %s; all else is for the command line",
 			      k->name, k->limit);
 	/* What was typed wins. */
 	if (allowed & k->bit && !(o->given & k->bit))
-		opts_take(o, 2, argv, why, sizeof(why));
+		opts_take(o, n, argv, why, sizeof(why));
 	return 0;
 }
 

@@ -43,6 +43,9 @@ static const char taz_conf[] =
 	"# Nothing comes in or goes out.\n"
 	"#network = none\n"
 	"\n"
+	"# A container has what it needs of this host, and no more.\n"
+	"#least = yes\n"
+	"\n"
 	"# Of sessions: this host's, or this one.\n"
 	"#timezone = Europe/Berlin\n";
 

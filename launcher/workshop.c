@@ -158,12 +158,14 @@ int workshop_remove(const char *state_dir)
 static const struct key {
 	const char *name;
 	size_t offset, size;
+	bool optional;
 } keys[] = {
 	{ "engine", offsetof(struct record, engine), sizeof(((struct record *)0)->engine) },
 	{ "image", offsetof(struct record, image), sizeof(((struct record *)0)->image) },
 	{ "instance", offsetof(struct record, instance), sizeof(((struct record *)0)->instance) },
 	{ "workspace", offsetof(struct record, workspace),
 	  sizeof(((struct record *)0)->workspace) },
+	{ "rights", offsetof(struct record, rights), sizeof(((struct record *)0)->rights), true },
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
@@ -202,7 +204,7 @@ int record_parse(const char *text, struct record *ret)
 		text += len + (text[len] == '\n');
 	}
 	for (const struct key *k = keys; k < keys + N_KEYS; k++)
-		if (!((char *)&rec)[k->offset])
+		if (!k->optional && !((char *)&rec)[k->offset])
 			return -EBADMSG;
 	*ret = rec;
 	return 0;
@@ -234,7 +236,8 @@ int record_save(const char *state_dir, const struct record *rec)
 
 		if (strchr(value, '\n'))
 			return -EINVAL;
-		n += snprintf(text + n, sizeof(text) - n, "%s=%s\n", k->name, value);
+		if (*value || !k->optional)
+			n += snprintf(text + n, sizeof(text) - n, "%s=%s\n", k->name, value);
 	}
 	fd = openat(dirfd, "workshop.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -24,7 +24,13 @@ struct record {
 	char image[128];
 	char instance[64];
 	char workspace[PATH_MAX];
+	char rights[16]; /* RIGHTS_*, or "" in one of an older version */
 };
+
+/* What a workshop has of this host: all of it, what it needs, or nothing (a machine of its own). */
+#define RIGHTS_ALL   "privileged"
+#define RIGHTS_LEAST "least"
+#define RIGHTS_NONE  "none"
 
 /* workshop_name_ok - [a-z0-9][a-z0-9-]*, at most WORKSHOP_NAME_MAX bytes */
 bool workshop_name_ok(const char *name);

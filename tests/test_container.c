@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "launcher/container.h"
+#include "launcher/devices.h"
 
 /* A client that notes how it was called, and answers as the test wants. */
 static char dir[64], program[96], noted[96];
@@ -139,10 +140,48 @@ static void test_a_container_is_started_with_the_clients_own_options(void **stat
 		strstr(line, "<type=bind,\"source=/home/u/a, \"\"b\"\"\",target=/workspace>"));
 	assert_non_null(strstr(line, "<--http-proxy=false><--entrypoint></usr/bin/tazlaunch>"
 				     "<taz/base:0><first-process>"));
+	assert_non_null(strstr(line, "<--privileged>"));
 	/* There is such a network, so nothing is said of it. */
 	assert_null(strstr(line, "<none>"));
 	/* What did not start is not left behind. */
 	assert_non_null(strstr(line, "<rm><--force><taz-one>\n"));
+}
+
+/* What is left of "run" with --least: nothing of the host but what is named. */
+static void test_with_least_it_is_started_with_what_is_named_and_no_more(void **state)
+{
+	struct workshop w = { .name = "one",
+			      .state_dir = dir,
+			      .workspace = "/home/u",
+			      .image = "taz/base:0",
+			      .instance = "one-1",
+			      .durability = "fsync",
+			      .seen_vault = "",
+			      .least = true,
+			      .view_memory = "cached" };
+	char profile[96], want[160], missing[160];
+	const char *line;
+	struct stat st;
+
+	client_is("case $1 in container) echo 'Error: no such container' >&2; exit 125 ;;\n"
+		  "run) exit 125 ;; esac");
+	snprintf(profile, sizeof(profile), "%s/seccomp.json", dir);
+	if (devices_kernel_has(missing, sizeof(missing)) == 1) {
+		assert_int_equal(container_up(&client, &w), -EIO);
+		line = strstr(calls(), "<run>");
+		assert_non_null(line);
+		assert_null(strstr(line, "privileged"));
+		snprintf(want, sizeof(want), "<--security-opt=seccomp=%s>", profile);
+		assert_non_null(strstr(line, want));
+		assert_non_null(strstr(line, "<--cap-drop=ALL><--cap-add="));
+		assert_non_null(strstr(line, "<--device-cgroup-rule=b 7:* rwm>"));
+		assert_int_equal(stat(profile, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+	} else {
+		assert_int_equal(container_up(&client, &w), -ENODEV);
+		assert_null(strstr(calls(), "<run>"));
+	}
+	unlink(profile);
 }
 
 int main(void)
@@ -154,6 +193,7 @@ int main(void)
 		WITH_CLIENT(test_a_build_gets_the_clients_own_options_before_the_context),
 		WITH_CLIENT(test_the_client_sees_of_the_environment_what_is_its_own),
 		WITH_CLIENT(test_a_container_is_started_with_the_clients_own_options),
+		WITH_CLIENT(test_with_least_it_is_started_with_what_is_named_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,21 @@ static void test_odd_text_is_nothing(void **state)
 	assert_int_equal(devices_block_major("7 loop\n", "loop"), -ENOENT);
 }
 
+static void test_a_container_s_rules_have_the_kernels_own_numbers(void **state)
+{
+	char rules[8][DEVICES_RULE];
+
+	assert_int_equal(devices_rules_of(misc, devices, rules, 8), 5);
+	assert_string_equal(rules[0], "--device-cgroup-rule=c 10:237 rwm");
+	assert_string_equal(rules[1], "--device-cgroup-rule=b 7:* rwm");
+	assert_string_equal(rules[2], "--device-cgroup-rule=c 10:58 rwm");
+	assert_string_equal(rules[3], "--device-cgroup-rule=c 10:229 rwm");
+	assert_string_equal(rules[4], "--device-cgroup-rule=b 253:* rwm");
+	assert_int_equal(devices_rules_of(misc, devices, rules, 4), -E2BIG);
+	assert_int_equal(devices_rules_of("229 fuse\n", devices, rules, 8), -ENODEV);
+	assert_int_equal(devices_rules_of(misc, "Block devices:\n  7 loop\n", rules, 8), -ENODEV);
+}
+
 static int setup(void **state)
 {
 	char path[] = "/tmp/taz-devices-XXXXXX";
@@ -108,6 +123,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_are_the_kernels_own),
 		cmocka_unit_test(test_a_part_of_a_name_is_another_name),
 		cmocka_unit_test(test_odd_text_is_nothing),
+		cmocka_unit_test(test_a_container_s_rules_have_the_kernels_own_numbers),
 		cmocka_unit_test_setup_teardown(test_a_wrong_node_is_replaced_and_a_right_one_kept,
 						setup, teardown),
 	};

@@ -34,7 +34,7 @@ static void test_options_are_lines_and_comments_are_none(void **state)
 {
 	assert_int_equal(parse("# ours\n\nlayer = k8s # tools\n  without=helm,k9s\nidle\t=\t5m\n"
 			       "memory = 2G\nvault-size = 64M\nkeep = 9\nview-memory = strict\n"
-			       "network = none\ntimezone = Europe/Berlin\n"),
+			       "network = none\nleast = yes\ntimezone = Europe/Berlin\n"),
 			 0);
 	assert_string_equal(o.layer, "k8s");
 	assert_string_equal(o.without, "helm,k9s");
@@ -44,6 +44,7 @@ static void test_options_are_lines_and_comments_are_none(void **state)
 	assert_int_equal(o.keep, 9);
 	assert_string_equal(o.view_memory, "strict");
 	assert_string_equal(o.network, "none");
+	assert_true(o.least);
 	assert_string_equal(o.timezone, "Europe/Berlin");
 	assert_int_equal(parse(""), 0);
 	assert_string_equal(o.layer, "base");
@@ -83,6 +84,9 @@ static void test_a_mistake_is_named_with_its_line(void **state)
 		{ "idle = 5 m\n", "taz.conf:1: idle wants a time such as" },
 		{ "memory = 1\n", "taz.conf:1: memory wants a size from 256M" },
 		{ "without = a b\n", "taz.conf:1: without wants names with commas" },
+		{ "least = 1\n", "taz.conf:1: least wants yes or no" },
+		{ "least = --name\n", "taz.conf:1: least wants yes or no" },
+		{ "privileged = yes\n", "taz.conf:1: 'privileged' is for the command line only" },
 		{ "network = host\n", "taz.conf:1: network wants none or nat" },
 		{ "timezone = ../../etc/passwd\n", "taz.conf:1: timezone wants a zone such as" },
 		{ "timezone = /etc/passwd\n", "taz.conf:1: timezone wants a zone such as" },
@@ -115,7 +119,7 @@ static void test_a_workspace_asks_for_no_less_protection(void **state)
 	static const char *const weaker[] = { "idle = 16m",    "idle = 0",
 					      "keep = 2",      "view-memory = cached",
 					      "memory = 256M", "memory = 1279M",
-					      "network = nat" };
+					      "network = nat", "least = no" };
 
 	for (size_t i = 0; i < sizeof(weaker) / sizeof(*weaker); i++) {
 		assert_int_equal(parse(weaker[i]), -EINVAL);
@@ -150,6 +154,29 @@ static void test_the_host_s_file_may_say_all_and_a_workspace_no_less_than_it(voi
 	host.idle_sec = 0; /* never */
 	o.given = 0;
 	assert_int_equal(parse_for(OPT_UP, "idle = 9h\n"), 0);
+	base = &defaults;
+}
+
+static void test_the_host_s_file_takes_rights_away_and_only_who_types_gives_them_back(void **state)
+{
+	static char *const argv[] = { "--privileged", NULL };
+	struct opts host;
+
+	base = NULL;
+	assert_int_equal(parse("least = no\n"), 0);
+	assert_false(o.least);
+	assert_int_equal(parse("least = yes\n"), 0);
+	assert_true(o.least);
+	host = o;
+	base = &host;
+	assert_int_equal(parse_for(OPT_UP, "least = no\n"), -EINVAL);
+	assert_int_equal(parse_for(OPT_UP, "layer = k8s\n"), 0);
+	assert_true(o.least);
+	base = NULL;
+	opts_init(&o);
+	assert_int_equal(opts_take(&o, 1, argv, why, sizeof(why)), 1);
+	assert_int_equal(parse_for(OPT_UP, "least = yes\n"), 0);
+	assert_false(o.least);
 	base = &defaults;
 }
 
@@ -228,6 +255,8 @@ int main(void)
 		cmocka_unit_test(test_a_workspace_sets_nothing_that_is_the_persons),
 		cmocka_unit_test(test_a_workspace_asks_for_no_less_protection),
 		cmocka_unit_test(test_the_host_s_file_may_say_all_and_a_workspace_no_less_than_it),
+		cmocka_unit_test(
+			test_the_host_s_file_takes_rights_away_and_only_who_types_gives_them_back),
 		cmocka_unit_test_setup_teardown(test_the_host_s_file_is_roots_alone, enter_dir,
 						leave_dir),
 		cmocka_unit_test_setup_teardown(test_only_a_small_regular_file_is_read, enter_dir,

@@ -231,7 +231,9 @@ static void test_a_record_with_anything_odd_is_refused(void **state)
 
 static void test_a_record_is_read_as_it_was_saved(void **state)
 {
-	static struct record in = { "docker", "taz/base:0", "default-1", "/home/u/my, \"p\"" }, out;
+	static struct record in = { "docker", "taz/base:0", "default-1", "/home/u/my, \"p\"",
+				    "least" };
+	static struct record out;
 	char dir[] = "/tmp/taz-workshop-XXXXXX", path[128];
 	struct stat st;
 
@@ -245,6 +247,10 @@ static void test_a_record_is_read_as_it_was_saved(void **state)
 	assert_int_equal(record_save(path, &in), 0);
 	assert_int_equal(record_load(path, &out), 0);
 	assert_memory_equal(&in, &out, sizeof(in));
+	*in.rights = '\0'; /* as an older version wrote it */
+	assert_int_equal(record_save(path, &in), 0);
+	assert_int_equal(record_load(path, &out), 0);
+	assert_string_equal(out.rights, "");
 	strcpy(in.workspace, "/a\nengine=vm");
 	assert_int_equal(record_save(path, &in), -EINVAL);
 	snprintf(path, sizeof(path), "rm -r %s", dir);
