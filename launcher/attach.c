@@ -86,7 +86,6 @@ static int on_verdict(struct state *st, const struct frame *f)
 		return -EBADMSG;
 	memcpy(&v, f->data, sizeof(v));
 	v.text[sizeof(v.text) - 1] = '\0';
-	text_clean(v.text);
 	if (v.err == 0)
 		return start_running(st);
 	log_error("%s", *v.text ? v.text : strerror(v.err < 0 && v.err > -4096 ? -v.err : EPERM));

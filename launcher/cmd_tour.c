@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "enclave/base/log.h"
+#include "enclave/base/utf8.h"
 #include "launcher/cmd.h"
-#include "launcher/frame.h"
 #include "launcher/launch.h"
 #include "launcher/tour.h"
 
@@ -109,7 +109,7 @@ static void print_output(const struct tour *t)
 
 	strcpy(text, t->out);
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		text_clean(line);
+		utf8_clean(line, "\t");
 		puts(line);
 	}
 }

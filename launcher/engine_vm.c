@@ -176,10 +176,8 @@ static void show_log(const struct workshop *w, const char *file)
 	from = size > TAIL_SIZE - 1 ? size - TAIL_SIZE + 1 : 0;
 	n = io_pread_full(fd, text, sizeof(text) - 1, from);
 	text[n < 0 ? 0 : n] = '\0';
-	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n")) {
-		text_clean(line);
+	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
 		log_error("%s: %s", file, line);
-	}
 }
 
 static off_t console_size(const struct workshop *w)

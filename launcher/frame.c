@@ -94,35 +94,6 @@ uint32_t frame_u32(const struct frame *f)
 	return get_u32(f->data);
 }
 
-/* How many bytes the UTF-8 character at @p has, or 0 when it is not one that may be printed. */
-static size_t printable(const unsigned char *p)
-{
-	size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-
-	if (n == 1)
-		return *p >= 0x20 && *p != 0x7f;
-	if (*p < 0xc2 || *p > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* U+0080 to U+009F are C1 controls: some terminals obey them. */
-	return *p == 0xc2 && p[1] < 0xa0 ? 0 : n;
-}
-
-void text_clean(char *text)
-{
-	unsigned char *p = (unsigned char *)text;
-
-	while (*p) {
-		size_t n = printable(p);
-
-		if (!n)
-			*p = '?';
-		p += n ? n : 1;
-	}
-}
-
 void frame_text(const struct frame *f, char *buf, size_t size)
 {
 	size_t n = f->len - 4;
@@ -131,7 +102,6 @@ void frame_text(const struct frame *f, char *buf, size_t size)
 		n = size - 1;
 	memcpy(buf, f->data + 4, n);
 	buf[n] = '\0';
-	text_clean(buf);
 }
 
 static bool has_only(const char *value, const char *marks)

@@ -78,11 +78,8 @@ void frame_header(uint8_t head[FRAME_HEADER], enum frame_type type, uint32_t len
 uint32_t frame_u32(const struct frame *f);
 void frame_put_u32(uint8_t out[4], uint32_t v);
 
-/* frame_text - what follows the number of ERROR, NUL-terminated, without control characters */
+/* frame_text - what follows the number of ERROR, NUL-terminated */
 void frame_text(const struct frame *f, char *buf, size_t size);
-
-/* text_clean - replace what could steer a terminal (C0, DEL, invalid UTF-8, C1) by '?' */
-void text_clean(char *text);
 
 /* --- the request ----------------------------------------------------------------------------- */
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "enclave/base/utf8.h"
+
 void audit_put(struct audit_out *o, const char *data, size_t size)
 {
 	if (o->full || size > o->room - o->n) {
@@ -28,75 +30,9 @@ void audit_put_number(struct audit_out *o, uint64_t n)
 	audit_put(o, digits + at, sizeof(digits) - at);
 }
 
-/* Of a lead byte: how many follow, and the smallest character that may be written so (a longer way
- * to write a smaller one is none). */
-static unsigned lead(unsigned char c, uint32_t *ret_bits, uint32_t *ret_least)
-{
-	static const struct {
-		unsigned char mask, is;
-		unsigned follow;
-		uint32_t least;
-	} leads[] = { { 0x80, 0x00, 0, 0 },
-		      { 0xe0, 0xc0, 1, 0x80 },
-		      { 0xf0, 0xe0, 2, 0x800 },
-		      { 0xf8, 0xf0, 3, 0x10000 } };
-
-	for (unsigned i = 0; i < sizeof(leads) / sizeof(*leads); i++)
-		if ((c & leads[i].mask) == leads[i].is) {
-			*ret_bits = c & (unsigned char)~leads[i].mask;
-			*ret_least = leads[i].least;
-			return leads[i].follow;
-		}
-	return 4;
-}
-
-/* The character at @s and how many bytes it takes; 0 bytes when there is none. Stops at the NUL. */
-static size_t get_char(const char *s, uint32_t *ret)
-{
-	uint32_t c = 0, least = 0;
-	unsigned follow = lead((unsigned char)*s, &c, &least);
-
-	if (follow > 3)
-		return 0;
-	for (unsigned i = 1; i <= follow; i++) {
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | ((unsigned char)s[i] & 0x3f);
-	}
-	if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*ret = c;
-	return follow + 1;
-}
-
-/* Controls, and what is not seen or changes how its neighbours are seen. Source: Unicode's
- * Default_Ignorable_Code_Point, Bidi_Control, line and paragraph separators. */
-static bool deceives(uint32_t c)
-{
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {
-		{ 0x00, 0x1f },	      { 0x7f, 0x9f },	    { 0xad, 0xad },
-		{ 0x34f, 0x34f },     { 0x61c, 0x61c },	    { 0x115f, 0x1160 },
-		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
-		{ 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },
-		{ 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
-		{ 0xfff0, 0xfffb },   { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
-		{ 0xe0000, 0xe0fff },
-	};
-
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
-		if (c >= ranges[i].first && c <= ranges[i].last)
-			return true;
-	return false;
-}
-
 size_t audit_plain(const char *s)
 {
-	uint32_t c = 0;
-	size_t n = get_char(s, &c);
-
-	return n && c != '\\' && !deceives(c) ? n : 0;
+	return *s == '\\' ? 0 : utf8_plain(s);
 }
 
 static void put_all(struct audit_out *o, const char *name, const char *backslash, bool quotes)

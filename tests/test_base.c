@@ -14,11 +14,13 @@
 #include "enclave/base/cmd.h"
 #include "enclave/base/fd.h"
 #include "enclave/base/hash.h"
+#include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/proc.h"
 #include "enclave/base/run.h"
 #include "enclave/base/secret.h"
 #include "enclave/base/size.h"
+#include "enclave/base/utf8.h"
 
 static int open_fds(void)
 {
@@ -297,6 +299,34 @@ static void test_a_report_that_cannot_be_written_is_a_failure(void **state)
 	assert_int_equal(run_wait(pid), CMD_FAILED);
 }
 
+static void test_text_of_others_cannot_steer_a_terminal(void **state)
+{
+	char text[] = "a\033[2Jb\r\n\x7f\xc2\x9b"
+		      "c \xc3\xa9 \xf0\x9f\x98\x80 \xff\xc3 \xe2\x80\xae";
+
+	utf8_clean(text, "\n");
+	assert_string_equal(text, "a?[2Jb?\n???c \xc3\xa9 \xf0\x9f\x98\x80 ?? ???");
+}
+
+static void test_a_log_line_is_clean_and_only_ours_begin_with_our_name(void **state)
+{
+	char text[128];
+	int p[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe(p), 0);
+	dup2(p[1], STDERR_FILENO);
+	log_init("taz");
+	log_error("no file '%s'", "\033]0;x\a\ntaz: unlocked");
+	dup2(saved, STDERR_FILENO);
+	n = read(p[0], text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	assert_string_equal(text, "taz: no file '?]0;x?\n  taz: unlocked'\n");
+	close(saved);
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +344,8 @@ int main(void)
 		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
 		cmocka_unit_test(test_a_hash_depends_on_where_a_field_ends),
 		cmocka_unit_test(test_help_of_what_is_no_command_is_an_error),
+		cmocka_unit_test(test_text_of_others_cannot_steer_a_terminal),
+		cmocka_unit_test(test_a_log_line_is_clean_and_only_ours_begin_with_our_name),
 		cmocka_unit_test(test_a_report_that_cannot_be_written_is_a_failure),
 	};
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "enclave/base/utf8.h"
+
 static const char *program = "taz";
 
 void log_init(const char *name)
@@ -21,17 +23,32 @@ int log_is_fancy(int fd)
 	return isatty(fd) && !(no_color && *no_color);
 }
 
+/* What others wrote may have lines; only ours begin with the program's name. */
+static void indent(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 3 < size; text++) {
+		out[n++] = *text;
+		if (*text == '\n')
+			n = stpcpy(out + n, "  ") - out;
+	}
+	out[n] = '\0';
+}
+
 /* One write(2) a line: two processes on one terminal must not mix their words. */
 __attribute__((format(printf, 4, 0))) static void line(const char *color, const char *prefix,
 						       int err, const char *fmt, va_list ap)
 {
 	int saved = errno; /* callers go on with it */
-	char text[1024], out[1200];
+	char text[1024], lines[1200], out[1400];
 	int n, fancy = log_is_fancy(STDERR_FILENO);
 
 	vsnprintf(text, sizeof(text), fmt, ap);
+	utf8_clean(text, "\n\t");
+	indent(lines, sizeof(lines), text);
 	n = snprintf(out, sizeof(out), "%s%s: %s%s%s%s%s\n", fancy ? color : "", program, prefix,
-		     text, err ? ": " : "", err ? strerror(err) : "",
+		     lines, err ? ": " : "", err ? strerror(err) : "",
 		     fancy && *color ? "\033[0m" : "");
 	if (n > (int)sizeof(out) - 1) {
 		n = sizeof(out) - 1;

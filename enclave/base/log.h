@@ -3,6 +3,8 @@
  *
  * Deep code returns -errno; main(), cmd_*.c and the keeper say it once, with log_err().
  * Every line is "<program>: <text>"; colours only when stderr is a terminal and NO_COLOR is unset.
+ * A text may have what others wrote: it is cleaned of what could steer a terminal (utf8_clean()),
+ * and a second line of it is indented.
  */
 #ifndef TAZ_BASE_LOG_H
 #define TAZ_BASE_LOG_H
