@@ -67,12 +67,10 @@ static int set_streams(const struct command *c)
 static int set_limits(uint64_t out_max)
 {
 	/* One byte more than is allowed: a file that has it is too long. */
-	const struct rlimit size = { out_max + 1, out_max + 1 }, none = { 0, 0 };
+	const struct rlimit size = { out_max + 1, out_max + 1 };
 
 	umask(077);
-	if (setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-		return -errno;
-	return 0;
+	return setrlimit(RLIMIT_FSIZE, &size) < 0 ? -errno : privs_no_core();
 }
 
 static void set_signals(bool terminal)

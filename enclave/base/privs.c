@@ -80,13 +80,18 @@ int privs_leave(void)
 	return r < 0 ? cap_error(r) : check(getuid(), getgid(), 0);
 }
 
+int privs_no_core(void)
+{
+	const struct rlimit one = { 1, 1 };
+
+	return setrlimit(RLIMIT_CORE, &one) < 0 ? -errno : 0;
+}
+
 int privs_hide(void)
 {
-	struct rlimit none = { 0, 0 };
-
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
-	return 0;
+	return privs_no_core();
 }
 
 int privs_no_new(void)

@@ -41,6 +41,15 @@ int privs_become(const char *user, uid_t uid, gid_t gid, int mark);
  */
 int privs_leave(void);
 
+/*
+ * privs_no_core - no core dump, of this process nor of what it executes or forks
+ *
+ * The limit is one byte, not zero: too little for a file, and the only one at which the kernel also
+ * pipes nothing to a program (core_pattern "|..."), which would be one of the host.
+ * Returns 0 or -errno. Source: fs/coredump.c; core(5).
+ */
+int privs_no_core(void);
+
 /* privs_hide - no core dump, no ptrace, no /proc/self/mem for others of our uid. Returns 0 or
  * -errno. */
 int privs_hide(void);
