@@ -240,8 +240,10 @@ int launch_build(struct launch *l)
 	const struct layers_choice choice = { .layer = l->o.layer,
 					      .without = l->o.without,
 					      .again = l->build_only };
-	int r = launch_engine(l);
+	int r = layers_check(l->o.layer); /* a wrong name is no lack of this machine */
 
+	if (r == 0)
+		r = launch_engine(l);
 	if (r < 0)
 		return r;
 	r = layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
@@ -393,8 +395,10 @@ int launch_lock(struct launch *l, bool make, int *ret_lock)
 static int bring_up(struct launch *l)
 {
 	autoclose int lock = -EBADF;
-	int r = launch_lock(l, true, &lock);
+	int r = l->was_up ? 0 : layers_check(l->o.layer); /* nothing is made for a wrong name */
 
+	if (r == 0)
+		r = launch_lock(l, true, &lock);
 	if (r == 0)
 		r = launch_running(l);
 	if (r == 1) {

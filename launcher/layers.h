@@ -93,6 +93,9 @@ int layers_names(const char *source, char *buf, size_t size);
 int layers_tag(const struct layer *layer, const char *source, const char *parent_tag,
 	       const char *stage_dir, FILE *manifest, char tag[LAYER_TAG_MAX]);
 
+/* layers_check - is there such a layer, down to Debian? Returns 0, or -errno after saying why. */
+int layers_check(const char *name);
+
 /* --- with an engine -------------------------------------------------------------------------- */
 
 struct layers_choice {

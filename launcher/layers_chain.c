@@ -105,6 +105,13 @@ static int depth_of(const char *name)
 	return n;
 }
 
+int layers_check(const char *name)
+{
+	int r = depth_of(name);
+
+	return r < 0 ? r : 0;
+}
+
 int chain_init(struct chain *c, const char *name)
 {
 	char next[LAYER_NAME_MAX];

@@ -255,7 +255,8 @@ static void test_a_hash_depends_on_where_a_field_ends(void **state)
 
 static int done(int argc, char *argv[])
 {
-	return CMD_DONE;
+	puts("a report");
+	return argc > 1 ? 3 : CMD_DONE;
 }
 
 static int called(const char *one, const char *two, const char *three)
@@ -280,6 +281,7 @@ static void test_help_of_what_is_no_command_is_an_error(void **state)
 	assert_int_equal(called("help", NULL, NULL), CMD_DONE);
 	assert_int_equal(called("help", "high", "low"), CMD_DONE);
 	assert_int_equal(called("high", "low", NULL), CMD_DONE);
+	assert_int_equal(called("high", "low", "three"), 3);
 	assert_int_equal(called("help", "deep", NULL), CMD_USAGE);
 	assert_int_equal(called("help", "high", "deep"), CMD_USAGE);
 	assert_int_equal(called("high", "deep", NULL), CMD_USAGE);
@@ -294,7 +296,7 @@ static void test_a_report_that_cannot_be_written_is_a_failure(void **state)
 	if (pid == 0) {
 		if (!freopen("/dev/full", "w", stdout))
 			_exit(99);
-		_exit(called("help", NULL, NULL));
+		_exit(called("high", "low", "three"));
 	}
 	assert_int_equal(run_wait(pid), CMD_FAILED);
 }

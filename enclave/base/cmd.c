@@ -181,5 +181,5 @@ int cmd_main(const struct cmd_program *prog, int argc, char *argv[])
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
 	log_err(errno ? -errno : -EIO, "write what is to be reported");
-	return code == CMD_DONE ? CMD_FAILED : code;
+	return CMD_FAILED;
 }
