@@ -23,6 +23,17 @@ void argv_add(struct argv *a, const char *fmt, ...)
 	a->v[a->n] = NULL;
 }
 
+void argv_add_words(struct argv *a, ...)
+{
+	const char *word;
+	va_list ap;
+
+	va_start(ap, a);
+	while ((word = va_arg(ap, const char *)))
+		argv_add(a, "%s", word);
+	va_end(ap);
+}
+
 void argv_add_program(struct argv *a, const char *tree, const char *program)
 {
 	argv_add(a, "%s/usr/lib64/ld-linux-x86-64.so.2", tree);

@@ -24,6 +24,9 @@ void argv_done(struct argv *a);
 /* argv_add - one more word; printf(3) format */
 void argv_add(struct argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* argv_add_words - more than one, as they are; ended by NULL */
+void argv_add_words(struct argv *a, ...) __attribute__((sentinel));
+
 /*
  * argv_add_program - a program of a tree of its own, with the loader and the libraries of the tree
  * @program: below its /usr

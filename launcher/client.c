@@ -12,8 +12,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
-
-#define ARGS_MAX 128
+#include "launcher/argv.h"
 
 const char *client_path(const struct client *c)
 {
@@ -42,7 +41,7 @@ static int run_client(const struct client *c, const char *const args[], const st
 		      size_t n_fds)
 {
 	const char *path = client_path(c);
-	const char *argv[ARGS_MAX];
+	const char *argv[ARGV_MAX];
 	char *envp[16], text[16][512];
 	int n = 0, r;
 	pid_t pid;
@@ -50,7 +49,7 @@ static int run_client(const struct client *c, const char *const args[], const st
 	if (!path)
 		return -ENOENT;
 	argv[n++] = c->name;
-	while (*args && n < ARGS_MAX - 1)
+	while (*args && n < ARGV_MAX - 1)
 		argv[n++] = *args++;
 	if (*args)
 		return -E2BIG;

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/run.h"
+#include "launcher/argv.h"
 #include "launcher/client.h"
 #include "launcher/container.h"
 #include "launcher/devices.h"
@@ -26,7 +26,6 @@
 #define LABEL_STATE "io.taz.state"
 #define READY_MS    30000
 #define HELLO_MS    3000
-#define RUN_WORDS   120
 #define STOP_SEC    "30" /* for an orderly lock with its save */
 
 /* --- what this machine can do ---------------------------------------------------------------- */
@@ -232,120 +231,85 @@ static bool has_network(const struct client *c)
 }
 
 /* --mount is a line of CSV: a field in quotes may hold a comma, a quote is doubled. */
-static int mount_arg(char *buf, size_t size, const char *source, const char *target)
+static void add_mount(struct argv *a, const char *source, const char *target)
 {
-	size_t at = snprintf(buf, size, "type=bind,\"source=");
+	char field[2 * PATH_MAX];
+	size_t n = 0;
 
-	for (; *source && at + 3 < size; source++) {
+	for (; *source && n + 3 < sizeof(field); source++) {
 		if (*source == '"')
-			buf[at++] = '"';
-		buf[at++] = *source;
+			field[n++] = '"';
+		field[n++] = *source;
 	}
+	field[n] = '\0';
 	if (*source)
-		return -ENAMETOOLONG;
-	at += snprintf(buf + at, size - at, "\",target=%s", target);
-	return at < size ? 0 : -ENAMETOOLONG;
+		a->failed = true;
+	argv_add(a, "--mount");
+	argv_add(a, "type=bind,\"source=%s\",target=%s", field, target);
 }
 
-struct run_line {
-	const char *argv[RUN_WORDS];
-	int n;
-	struct least least;
-	char name[64], label[96], label_state[PATH_MAX + 32], vault_bytes[24], idle_sec[16];
-	char keep[16], seen[64], cpus[16];
-	char vault[2 * PATH_MAX], run[2 * PATH_MAX], workspace[2 * PATH_MAX];
-};
-
-static void add(struct run_line *l, ...)
-{
-	const char *word;
-	va_list ap;
-
-	va_start(ap, l);
-	while ((word = va_arg(ap, const char *)) && l->n < RUN_WORDS - 1)
-		l->argv[l->n++] = word;
-	va_end(ap);
-	l->argv[l->n] = NULL;
-}
-
-static int mounts(const struct workshop *w, struct run_line *l)
+static void add_mounts(struct argv *a, const struct workshop *w)
 {
 	char path[PATH_MAX];
-	int r;
 
+	/* Nothing that a tool writes for a moment may reach the engine's disk. */
+	argv_add_words(a, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
+	argv_add_words(a, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
 	snprintf(path, sizeof(path), "%s/vault", w->state_dir);
-	r = mount_arg(l->vault, sizeof(l->vault), path, "/var/lib/taz");
+	add_mount(a, path, "/var/lib/taz");
 	snprintf(path, sizeof(path), "%s/run", w->state_dir);
-	if (r == 0)
-		r = mount_arg(l->run, sizeof(l->run), path, "/run/taz-host");
-	if (r == 0)
-		r = mount_arg(l->workspace, sizeof(l->workspace), w->workspace, "/workspace");
-	return r;
+	add_mount(a, path, "/run/taz-host");
+	add_mount(a, w->workspace, "/workspace");
 }
 
 /* What it has of this host: everything, or what the stack needs. */
-static int rights(const struct workshop *w, struct run_line *l)
+static int add_rights(struct argv *a, const struct workshop *w)
 {
-	int r = w->least ? least_words(w->state_dir, &l->least) : 0;
+	int r;
 
-	if (r < 0)
-		return log_err(r, "write down what the container may use of this host");
-	if (!w->least)
-		add(l, "--privileged", NULL);
-	for (const char *const *word = l->least.words; w->least && *word; word++)
-		add(l, *word, NULL);
-	return 0;
+	if (!w->least) {
+		argv_add(a, "--privileged");
+		return 0;
+	}
+	r = least_add(a, w->state_dir);
+	return r < 0 ? log_err(r, "write down what the container may use of this host") : 0;
 }
 
-static void texts(const struct workshop *w, struct run_line *l)
+static void add_first_process(struct argv *a, const struct workshop *w)
 {
-	snprintf(l->label, sizeof(l->label), LABEL "=%s", w->name);
-	snprintf(l->label_state, sizeof(l->label_state), LABEL_STATE "=%s", w->state_dir);
-	snprintf(l->vault_bytes, sizeof(l->vault_bytes), "%llu",
-		 (unsigned long long)w->vault_bytes);
-	snprintf(l->idle_sec, sizeof(l->idle_sec), "%u", w->idle_sec);
-	snprintf(l->cpus, sizeof(l->cpus), "%u", w->cpus);
-	snprintf(l->keep, sizeof(l->keep), "%u", w->keep);
-	snprintf(l->seen, sizeof(l->seen), "%llu%s%s", (unsigned long long)w->seen_generation,
-		 *w->seen_vault ? ":" : "", w->seen_vault);
+	argv_add_words(a, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
+	argv_add_words(a, "--instance", w->instance, "--durability", w->durability, NULL);
+	argv_add_words(a, "--memory", w->view_memory, NULL);
+	argv_add(a, "--vault-size"), argv_add(a, "%llu", (unsigned long long)w->vault_bytes);
+	argv_add(a, "--keep"), argv_add(a, "%u", w->keep);
+	argv_add(a, "--seen"), argv_add(a, "%llu%s%s", (unsigned long long)w->seen_generation,
+					*w->seen_vault ? ":" : "", w->seen_vault);
+	argv_add(a, "--idle"), argv_add(a, "%u", w->idle_sec);
+	argv_add_words(a, "--agent", "unix:/run/taz-host/agent.sock", NULL);
 }
 
-static void first_process(const struct workshop *w, struct run_line *l)
+static int run_line(const struct client *c, const struct workshop *w, struct argv *a)
 {
-	add(l, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
-	add(l, "--instance", w->instance, "--vault-size", l->vault_bytes, NULL);
-	add(l, "--keep", l->keep, "--seen", l->seen, NULL);
-	add(l, "--idle", l->idle_sec, "--durability", w->durability, "--memory", w->view_memory,
-	    NULL);
-	add(l, "--agent", "unix:/run/taz-host/agent.sock", NULL);
-}
+	char name[64];
+	int r;
 
-static int run_line(const struct client *c, const struct workshop *w, struct run_line *l)
-{
-	int r = mounts(w, l);
-
-	if (r < 0)
-		return log_err(r, "mount %s", w->workspace);
-	l->n = 0;
-	texts(w, l);
-	add(l, "run", "--detach", "--name", container(w, l->name), "--hostname", w->name, NULL);
-	add(l, "--label", l->label, "--label", l->label_state, "--stop-timeout", STOP_SEC, NULL);
-	r = rights(w, l);
+	argv_add_words(a, "run", "--detach", "--name", container(w, name), NULL);
+	argv_add_words(a, "--hostname", w->name, "--stop-timeout", STOP_SEC, NULL);
+	argv_add(a, "--label=" LABEL "=%s", w->name);
+	argv_add(a, "--label=" LABEL_STATE "=%s", w->state_dir);
+	argv_add_words(a, "--user", "0:0", "--restart", "no", NULL);
+	r = add_rights(a, w);
 	if (r < 0)
 		return r;
-	add(l, "--user", "0:0", "--restart", "no", NULL);
-	/* Nothing that a tool writes for a moment may reach the engine's disk. */
-	add(l, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
-	add(l, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
-	add(l, "--mount", l->vault, "--mount", l->run, "--mount", l->workspace, NULL);
+	add_mounts(a, w);
 	if (!w->network ? !has_network(c) : !strcmp(w->network, "none"))
-		add(l, "--network", "none", NULL);
+		argv_add_words(a, "--network", "none", NULL);
 	if (w->cpus)
-		add(l, "--cpus", l->cpus, NULL);
+		argv_add(a, "--cpus=%u", w->cpus);
 	for (const char *const *more = c->run; *more; more++)
-		add(l, *more, NULL);
-	first_process(w, l);
-	return 0;
+		argv_add(a, "%s", *more);
+	add_first_process(a, w);
+	return a->failed ? log_err(-E2BIG, "what %s is told", c->name) : 0;
 }
 
 /* Connecting is cheap, so it is tried often; the engine is asked seldom. */
@@ -433,7 +397,7 @@ static int make_room(const struct client *c, const struct workshop *w)
 
 int container_up(const struct client *c, const struct workshop *w)
 {
-	static struct run_line line;
+	autoargv struct argv line = { 0 };
 	char err[2048] = "";
 	int r = make_room(c, w);
 
@@ -442,7 +406,7 @@ int container_up(const struct client *c, const struct workshop *w)
 	r = run_line(c, w, &line);
 	if (r < 0)
 		return r;
-	r = client_call(c, line.argv, NULL, 0, err, sizeof(err));
+	r = client_call(c, (const char *const *)line.v, NULL, 0, err, sizeof(err));
 	if (r == 0)
 		r = wait_ready(c, w, container_dial);
 	else

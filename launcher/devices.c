@@ -196,40 +196,33 @@ int devices_kernel_has(char *missing, size_t size)
 	return 1;
 }
 
-static int rule(char *buf, char kind, dev_t dev, bool one)
+#define RULE "--device-cgroup-rule="
+
+int devices_add_rules_of(struct argv *a, const char *misc, const char *devices)
 {
-	int n = one ? snprintf(buf, DEVICES_RULE, "--device-cgroup-rule=%c %u:%u rwm", kind,
-			       major(dev), minor(dev))
-		    : snprintf(buf, DEVICES_RULE, "--device-cgroup-rule=%c %u:* rwm", kind,
-			       major(dev));
+	int mappings = devices_block_major(devices, "device-mapper");
 
-	return n < DEVICES_RULE ? 0 : -E2BIG;
-}
-
-int devices_rules_of(const char *misc, const char *devices, char rules[][DEVICES_RULE], size_t max)
-{
-	int mappings = devices_block_major(devices, "device-mapper"), r = 0;
-	size_t n = 0;
-
-	for (const struct node *d = nodes; r == 0 && d < NODES_END; d++) {
+	for (const struct node *n = nodes; n < NODES_END; n++) {
 		dev_t dev;
 
-		if (n == max || find_dev(misc, devices, d, &dev) < 0)
-			return n == max ? -E2BIG : -ENODEV;
-		r = rule(rules[n++], d->source == MISC ? 'c' : 'b', dev, d->source == MISC);
+		if (find_dev(misc, devices, n, &dev) < 0)
+			return -ENODEV;
+		if (n->source == MISC)
+			argv_add(a, RULE "c %u:%u rwm", major(dev), minor(dev));
+		else
+			argv_add(a, RULE "b %u:* rwm", major(dev));
 	}
+	if (mappings < 0)
+		return -ENODEV;
 	/* What the mapper makes: it has no node before. */
-	if (n == max || mappings < 0)
-		return n == max ? -E2BIG : -ENODEV;
-	if (r == 0)
-		r = rule(rules[n++], 'b', makedev(mappings, 0), false);
-	return r < 0 ? r : (int)n;
+	argv_add(a, RULE "b %d:* rwm", mappings);
+	return 0;
 }
 
-int devices_rules(char rules[][DEVICES_RULE], size_t max)
+int devices_add_rules(struct argv *a)
 {
 	struct numbers num;
 	int r = read_numbers(&num);
 
-	return r < 0 ? r : devices_rules_of(num.misc, num.devices, rules, max);
+	return r < 0 ? r : devices_add_rules_of(a, num.misc, num.devices);
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define DEVICES_RULE 64
+#include "launcher/argv.h"
 
 /*
  * devices_misc_minor - find a device in the text of /proc/misc
@@ -50,17 +50,16 @@ int devices_make_all(const char *dev_path, char *missing, size_t size);
 int devices_kernel_has(char *missing, size_t size);
 
 /*
- * devices_rules_of - what a container's device cgroup must let it use: one word of "run" each
+ * devices_add_rules_of - what a container's device cgroup must let it use: one word of "run" each
  * @misc, @devices: the texts of /proc/misc and /proc/devices
- * @max: of @rules; there are as many as nodes in the table, and one for mappings
  *
  * A loop's and a mapping's minor is not known before: their rules are for all of that kind.
- * Returns how many, -ENODEV when the kernel lacks one, or -E2BIG.
+ * Returns 0, or -ENODEV when the kernel lacks one.
  * Source: docker-run(1) --device-cgroup-rule; the kernel's admin-guide/cgroup-v1/devices.rst.
  */
-int devices_rules_of(const char *misc, const char *devices, char rules[][DEVICES_RULE], size_t max);
+int devices_add_rules_of(struct argv *a, const char *misc, const char *devices);
 
-/* devices_rules - the same for this kernel; also -errno of /proc */
-int devices_rules(char rules[][DEVICES_RULE], size_t max);
+/* devices_add_rules - the same for this kernel; also -errno of /proc */
+int devices_add_rules(struct argv *a);
 
 #endif

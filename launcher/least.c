@@ -136,26 +136,19 @@ static int write_profile(const char *state_dir)
 	return io_write_full(fd, text, n);
 }
 
-int least_words(const char *state_dir, struct least *ret)
+int least_add(struct argv *a, const char *state_dir)
 {
-	int n = 0, n_rules = devices_rules(ret->rules, N(ret->rules));
-	int r = n_rules < 0 ? n_rules : write_profile(state_dir);
+	int r = devices_add_rules(a);
 
+	if (r == 0)
+		r = write_profile(state_dir);
 	if (r < 0)
 		return r;
-	if (snprintf(ret->seccomp, sizeof(ret->seccomp), "--security-opt=seccomp=%s/" LEAST_PROFILE,
-		     state_dir) >= (int)sizeof(ret->seccomp))
-		return -ENAMETOOLONG;
-	ret->words[n++] = "--cap-drop=ALL";
-	for (size_t i = 0; i < N(caps); i++) {
-		snprintf(ret->caps[i], sizeof(ret->caps[i]), "--cap-add=%s", caps[i]);
-		ret->words[n++] = ret->caps[i];
-	}
-	for (int i = 0; i < n_rules; i++)
-		ret->words[n++] = ret->rules[i];
-	ret->words[n++] = ret->seccomp;
+	argv_add(a, "--cap-drop=ALL");
+	for (size_t i = 0; i < N(caps); i++)
+		argv_add(a, "--cap-add=%s", caps[i]);
+	argv_add(a, "--security-opt=seccomp=%s/" LEAST_PROFILE, state_dir);
 	for (size_t i = 0; i < N(rest); i++)
-		ret->words[n++] = rest[i];
-	ret->words[n] = NULL;
+		argv_add(a, "%s", rest[i]);
 	return 0;
 }

@@ -8,26 +8,15 @@
 #ifndef TAZ_LAUNCHER_LEAST_H
 #define TAZ_LAUNCHER_LEAST_H
 
-#include <limits.h>
-
-#include "launcher/devices.h"
-
-#define LEAST_WORDS 48
-
-struct least {
-	const char *words[LEAST_WORDS]; /* for "run" of docker and podman; ended by NULL */
-	char rules[8][DEVICES_RULE];
-	char caps[24][40];
-	char seccomp[PATH_MAX + 64];
-};
+#include "launcher/argv.h"
 
 /*
- * least_words - the options of "run"; they point into @ret
+ * least_add - the options of "run" of docker and podman
  * @state_dir: of the workshop; the file "seccomp.json" is written there, for the engine to read
  *
  * Numbers of devices are read from this kernel: it must have them (container_kernel()). Returns 0,
- * -ENODEV when it lacks one, -ENAMETOOLONG, or -errno of the file.
+ * -ENODEV when it lacks one, or -errno of the file.
  */
-int least_words(const char *state_dir, struct least *ret);
+int least_add(struct argv *a, const char *state_dir);
 
 #endif

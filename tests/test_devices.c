@@ -58,17 +58,17 @@ static void test_odd_text_is_nothing(void **state)
 
 static void test_a_container_s_rules_have_the_kernels_own_numbers(void **state)
 {
-	char rules[8][DEVICES_RULE];
+	autoargv struct argv a = { 0 }, none = { 0 };
 
-	assert_int_equal(devices_rules_of(misc, devices, rules, 8), 5);
-	assert_string_equal(rules[0], "--device-cgroup-rule=c 10:237 rwm");
-	assert_string_equal(rules[1], "--device-cgroup-rule=b 7:* rwm");
-	assert_string_equal(rules[2], "--device-cgroup-rule=c 10:58 rwm");
-	assert_string_equal(rules[3], "--device-cgroup-rule=c 10:229 rwm");
-	assert_string_equal(rules[4], "--device-cgroup-rule=b 253:* rwm");
-	assert_int_equal(devices_rules_of(misc, devices, rules, 4), -E2BIG);
-	assert_int_equal(devices_rules_of("229 fuse\n", devices, rules, 8), -ENODEV);
-	assert_int_equal(devices_rules_of(misc, "Block devices:\n  7 loop\n", rules, 8), -ENODEV);
+	assert_int_equal(devices_add_rules_of(&a, misc, devices), 0);
+	assert_int_equal(a.n, 5);
+	assert_string_equal(a.v[0], "--device-cgroup-rule=c 10:237 rwm");
+	assert_string_equal(a.v[1], "--device-cgroup-rule=b 7:* rwm");
+	assert_string_equal(a.v[2], "--device-cgroup-rule=c 10:58 rwm");
+	assert_string_equal(a.v[3], "--device-cgroup-rule=c 10:229 rwm");
+	assert_string_equal(a.v[4], "--device-cgroup-rule=b 253:* rwm");
+	assert_int_equal(devices_add_rules_of(&none, "229 fuse\n", devices), -ENODEV);
+	assert_int_equal(devices_add_rules_of(&none, misc, "Block devices:\n  7 loop\n"), -ENODEV);
 }
 
 static int setup(void **state)
