@@ -231,7 +231,7 @@ static bool has_network(const struct client *c)
 }
 
 /* --mount is a line of CSV: a field in quotes may hold a comma, a quote is doubled. */
-static void add_mount(struct argv *a, const char *source, const char *target)
+static void add_mount(struct argv *a, const char *source, const char *target, const char *more)
 {
 	char field[2 * PATH_MAX];
 	size_t n = 0;
@@ -245,7 +245,7 @@ static void add_mount(struct argv *a, const char *source, const char *target)
 	if (*source)
 		a->failed = true;
 	argv_add(a, "--mount");
-	argv_add(a, "type=bind,\"source=%s\",target=%s", field, target);
+	argv_add(a, "type=bind,\"source=%s\",target=%s%s", field, target, more);
 }
 
 static void add_mounts(struct argv *a, const struct workshop *w)
@@ -256,10 +256,17 @@ static void add_mounts(struct argv *a, const struct workshop *w)
 	argv_add_words(a, "--tmpfs", "/run:rw,nosuid,nodev,mode=755", NULL);
 	argv_add_words(a, "--tmpfs", "/tmp:rw,nosuid,nodev,exec,mode=1777", NULL);
 	snprintf(path, sizeof(path), "%s/vault", w->state_dir);
-	add_mount(a, path, "/var/lib/taz");
+	add_mount(a, path, "/var/lib/taz", "");
 	snprintf(path, sizeof(path), "%s/run", w->state_dir);
-	add_mount(a, path, "/run/taz-host");
-	add_mount(a, w->workspace, "/workspace");
+	add_mount(a, path, "/run/taz-host", "");
+	add_mount(a, w->workspace, "/workspace", "");
+	for (int i = 0; i < w->mounts.n; i++) {
+		const struct bind *b = &w->mounts.v[i];
+
+		snprintf(path, sizeof(path), BINDS_DIR "%s", b->name);
+		/* What is mounted below it would not be read-only with it. */
+		add_mount(a, b->source, path, b->read_only ? ",readonly,bind-nonrecursive" : "");
+	}
 }
 
 /* What it has of this host: everything, or what the stack needs. */
@@ -306,6 +313,11 @@ static int run_line(const struct client *c, const struct workshop *w, struct arg
 		argv_add_words(a, "--network", "none", NULL);
 	if (w->cpus)
 		argv_add(a, "--cpus=%u", w->cpus);
+	if (w->memory_bytes) {
+		argv_add(a, "--memory=%llu", (unsigned long long)w->memory_bytes);
+		/* The same with swap: to keep the limit, nothing is swapped out. */
+		argv_add(a, "--memory-swap=%llu", (unsigned long long)w->memory_bytes);
+	}
 	for (const char *const *more = c->run; *more; more++)
 		argv_add(a, "%s", *more);
 	add_first_process(a, w);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "launcher/binds.h"
+
 /* One workshop on this host; all strings borrowed. */
 struct workshop {
 	const char *name;      /* --name; [a-z0-9][a-z0-9-]{0,31} */
@@ -18,10 +20,11 @@ struct workshop {
 	const char *image;     /* tag of the layer to run, as layers.h computed it */
 	const char *instance;  /* unique on this host's kernel; [a-z0-9-], at most 63 bytes */
 	uint64_t vault_bytes;
-	uint64_t memory_bytes; /* vm: RAM of the guest; 0 for the engine's default */
+	uint64_t memory_bytes; /* RAM of a guest, limit of a container; 0: the engine's default */
 	unsigned cpus;	       /* 0: the engine's default */
 	bool least;	       /* a container: no more of this host than it needs (least.h) */
 	const char *network;   /* "none", "nat" or NULL: the engine's default */
+	struct binds mounts;   /* more of the host's folders; only up needs them */
 	unsigned idle_sec;
 	const char *durability;	  /* fsync, settle or lock: as enclave serve has it */
 	unsigned keep;		  /* how many earlier states of the vault */

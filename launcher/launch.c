@@ -14,6 +14,7 @@
 #include "launcher/layers.h"
 #include "launcher/project.h"
 #include "launcher/source.h"
+#include "launcher/vm_host.h"
 #include "launcher/watch.h"
 
 void std_fds_open(void)
@@ -139,6 +140,7 @@ struct workshop launch_describe(const struct launch *l)
 		.cpus = l->o.cpus,
 		.least = l->o.least,
 		.network = l->o.network,
+		.mounts = l->mounts,
 		.idle_sec = l->o.idle_sec,
 		.keep = l->o.keep,
 		.seen_generation = l->seen.generation,
@@ -258,25 +260,47 @@ static int is_up(const char *name, const char *dir, const struct record *rec)
 	return e ? e->running(&w) : 0;
 }
 
-static int check_around(const struct launch *l)
+static int check_around(const struct launch *l, const char *dir)
 {
 	char name[WORKSHOP_NAME_MAX + 1] = "";
-	int r = workshop_around(l->state_dir, l->rec.workspace, is_up, name);
+	int r = workshop_around(l->state_dir, dir, is_up, name);
 
 	if (r < 0)
-		return log_err(r, "look whether this directory is in the workspace of %s", name);
+		return log_err(r, "look whether %s is in the workspace of %s", dir, name);
 	if (r == 0)
 		return 0;
-	log_error("this directory is in the workspace of %s, which is up: from inside there it can "
-		  "be exchanged for any other; start this one elsewhere, or after 'tazlaunch down "
-		  "--name %s'",
-		  name, name);
+	log_error(
+		"%s is in the workspace of %s, which is up: from inside there it can be exchanged "
+		"for any other; use another, or go on after 'tazlaunch down --name %s'",
+		dir, name, name);
 	return -EBUSY;
+}
+
+/* What root runs on this host, and where it keeps what it knows: never inside a workshop. */
+#define OWN(state)                                                         \
+	{                                                                  \
+		layers_source(), "/proc/self/exe", vm_cache(), state, NULL \
+	}
+
+static int choose_mounts(struct launch *l)
+{
+	char all[PATH_MAX];
+	const char *const own[] = OWN(all);
+	int r = binds_parse(l->o.mounts, &l->mounts);
+
+	snprintf(all, sizeof(all), "%s/..", l->state_dir);
+	if (r == 0)
+		r = binds_check(&l->mounts, own);
+	for (int i = 0; r == 0 && i < l->mounts.n; i++)
+		r = check_around(l, l->mounts.v[i].source);
+	if (r == 0)
+		strcpy(l->rec.mounts, l->o.mounts);
+	return r;
 }
 
 static int choose_workspace(struct launch *l)
 {
-	const char *const own[] = { layers_source(), "/proc/self/exe", l->state_dir, NULL };
+	const char *const own[] = OWN(l->state_dir);
 	autofree char *cwd = getcwd(NULL, 0);
 	char empty[PATH_MAX];
 	const char *why;
@@ -299,7 +323,7 @@ static int choose_workspace(struct launch *l)
 		return -EINVAL;
 	}
 	strcpy(l->rec.workspace, cwd);
-	return check_around(l);
+	return check_around(l, cwd);
 }
 
 /* What the kernel's global names begin with: two hosts' folders of one name never meet. */
@@ -331,6 +355,8 @@ static int start(struct launch *l)
 
 	if (r == 0)
 		r = choose_workspace(l);
+	if (r == 0)
+		r = choose_mounts(l);
 	if (r == 0)
 		r = load_seen(l);
 	if (r < 0)

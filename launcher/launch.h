@@ -20,6 +20,7 @@ struct launch {
 	bool build_only; /* a given engine need not be able to run anything here */
 	bool was_up;	 /* there is a record of an earlier `up` */
 	struct record rec;
+	struct binds mounts;	     /* at `up`: rec.mounts, as they were checked */
 	struct seen seen;	     /* at `up`: what the keeper is told */
 	const struct engine *engine; /* NULL until it was needed */
 };

@@ -130,6 +130,14 @@ static int set_without(struct opts *o, const char *v)
 	return v[strspn(v, "abcdefghijklmnopqrstuvwxyz0123456789-,")] ? -EINVAL : 0;
 }
 
+static int set_mounts(struct opts *o, const char *v)
+{
+	struct binds b;
+
+	o->mounts = v;
+	return binds_parse(v, &b);
+}
+
 static int set_keep(struct opts *o, const char *v)
 {
 	long long n;
@@ -156,6 +164,7 @@ static const struct opt {
 	{ "--memory", OPT_MEMORY, set_memory, "a size from 256M" },
 	{ "--cpus", OPT_CPUS, set_cpus, "a number from 1 to 256" },
 	{ "--network", OPT_NETWORK, set_network, "none or nat" },
+	{ "--mount", OPT_MOUNT, set_mounts, BINDS_WANT },
 	{ "--least", OPT_LEAST, .flag = offsetof(struct opts, least) },
 	{ "--privileged", OPT_LEAST, .flag = offsetof(struct opts, least), .clears = true },
 	{ "--timezone", OPT_TIMEZONE, set_timezone, "a zone such as Europe/Berlin or UTC" },
@@ -187,6 +196,7 @@ void opts_init(struct opts *o)
 		.idle_sec = 15 * 60,
 		.keep = 3,
 		.layer = "base",
+		.mounts = "",
 		.without = without ? without : "",
 		.durability = "fsync",
 		.view_memory = "cached",

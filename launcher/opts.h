@@ -33,11 +33,12 @@ enum opt_bit {
 	OPT_NETWORK = 1 << 20,
 	OPT_TIMEZONE = 1 << 21,
 	OPT_LEAST = 1 << 22,
+	OPT_MOUNT = 1 << 23,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
 		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT | OPT_CPUS | OPT_NETWORK | OPT_TIMEZONE |
-		 OPT_LEAST,
+		 OPT_LEAST | OPT_MOUNT,
 };
 
 #define OPTS_MEMORY_BYTES \
@@ -61,7 +62,8 @@ struct opts {
 	const char *timezone;	 /* such as Europe/Berlin, or NULL: the host's */
 	const char *without;	 /* releases that are left out, with commas; "" for none */
 	bool fido2, create, json, accept_rollback, yes, dry_run, explain;
-	bool least; /* a container has no more of the host than it needs */
+	const char *mounts; /* more folders of the host, as binds_parse() has them; "" for none */
+	bool least;	    /* a container has no more of the host than it needs */
 };
 
 /* opts_init - the defaults */
@@ -105,11 +107,12 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --durability HOW     when a write is on the disk: before its fsync is answered (fsync,\n"          \
 	"                       default), within seconds (settle), at the lock (lock)\n"                      \
 	"  --keep N             how many earlier states of the vault are kept (3)\n"                          \
-	"  --memory SIZE        RAM of a virtual machine\n"                                                   \
+	"  --memory SIZE        RAM of a virtual machine, or a container's limit (default: none)\n"           \
 	"  --cpus N             how many processors (default: 2 of a virtual machine, or all)\n"              \
 	"  --network HOW        none, or nat: out, but not in (default: nat, but none with vm)\n"             \
 	"  --least              the container gets what it needs of this host, and no more\n"                 \
 	"  --privileged         the container gets all of this host (default)\n"                              \
+	"  --mount LIST         more folders of this host: /path:/mnt/NAME[:ro], with commas between\n"       \
 	"  --timezone ZONE      of sessions, such as Europe/Berlin (default: this host's)\n"                  \
 	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_LAYER \
 		OPTS_HELP_COMMON

@@ -68,6 +68,7 @@ static const struct key {
 	{ "network", OPT_NETWORK, false, is_not_alone, "none" },
 	{ "least", OPT_LEAST, false, has_more_rights, "yes", "privileged" },
 	{ "cpus", OPT_CPUS, true },
+	{ "mount", OPT_MOUNT, true },
 	{ "engine", OPT_ENGINE, true },
 	{ "durability", OPT_DURABILITY, true },
 };
@@ -120,7 +121,7 @@ static const struct key *find(const char *name)
 static bool is_plain(const char *s)
 {
 	return s[strspn(s,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-,._/+")] ==
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-,._/+:")] ==
 	       '\0';
 }
 

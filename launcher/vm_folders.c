@@ -103,7 +103,7 @@ static void add_translation(struct argv *a, const struct owner *o)
 }
 
 int vm_folder_serve(const struct workshop *w, const char *tools, const char *name, const char *dir,
-		    const char *cache)
+		    const char *more)
 {
 	struct owner owner = { 0 };
 	autoargv struct argv a = { 0 };
@@ -128,7 +128,7 @@ int vm_folder_serve(const struct workshop *w, const char *tools, const char *nam
 	argv_add_program(&a, tools, "libexec/virtiofsd");
 	argv_add(&a, "--fd=%d", LISTEN_FD);
 	argv_add(&a, "--shared-dir=%s", dir);
-	argv_add(&a, "--cache=%s", cache);
+	argv_add(&a, "%s", more);
 	add_translation(&a, &owner);
 	argv_add(&a, "--log-level=error");
 	if (a.failed)

@@ -139,6 +139,18 @@ static void mount_all(const struct mounted *m, size_t n)
 	}
 }
 
+/* More of the host's folders: their names, with commas; the tags are vm_qemu.c's. */
+static void mount_more(char *names)
+{
+	for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+		char tag[64], target[64];
+
+		snprintf(tag, sizeof(tag), "mnt.%s", name);
+		snprintf(target, sizeof(target), ROOT "/mnt/%s", name);
+		mount_all(&(struct mounted){ "virtiofs", tag, target, SAFE, NULL }, 1);
+	}
+}
+
 #define MOUNT_ALL(table) mount_all(table, sizeof(table) / sizeof(*(table)))
 
 /* What every container has, and no more. */
@@ -389,6 +401,7 @@ static void prepare(void)
 	mkdir("/upper/up", 0755);
 	mkdir("/upper/work", 0755);
 	MOUNT_ALL(tree);
+	mount_more((char *)param("taz.mounts"));
 	fill_dev();
 	lo_up();
 	name = param("taz.name");

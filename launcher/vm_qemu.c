@@ -25,6 +25,7 @@
 #define MIB		(1024ULL * 1024)
 #define KILL_TIMEOUT_MS 10000
 #define PIDFILE_MS	5000
+#define VM_MNT		"mnt."
 #define ALIVE_FD	3 /* QEMU: inherited for its lock alone */
 
 /* --- is it alive? ---------------------------------------------------------------------------- */
@@ -168,6 +169,10 @@ static void add_machine(struct argv *a, const struct workshop *w, enum vm_accel 
 
 static void add_kernel(struct argv *a, const struct workshop *w, const struct vm_files *files)
 {
+	char names[BINDS_MAX * sizeof(w->mounts.v->name)] = "";
+
+	for (int i = 0; i < w->mounts.n; i++)
+		strcat(strcat(names, i ? "," : ""), w->mounts.v[i].name);
 	argv_add(a, "-L"), argv_add(a, "%s/usr/share/qemu", files->tools);
 	argv_add(a, "-L"), argv_add(a, "%s/usr/share/seabios", files->tools);
 	argv_add(a, "-kernel"), argv_add(a, "%s/boot/vmlinuz", files->tools);
@@ -178,10 +183,10 @@ static void add_kernel(struct argv *a, const struct workshop *w, const struct vm
 	argv_add(
 		a,
 		"console=ttyS0 quiet panic=-1 no_timer_check init_on_free=1 "
-		"taz.name=%s taz.vault=%llu taz.idle=%u taz.durability=%s taz.memory=%s taz.keep=%u taz.seen=%llu%s%s",
+		"taz.name=%s taz.vault=%llu taz.idle=%u taz.durability=%s taz.memory=%s taz.keep=%u taz.seen=%llu%s%s taz.mounts=%s",
 		w->name, (unsigned long long)w->vault_bytes, w->idle_sec, w->durability,
 		w->view_memory, w->keep, (unsigned long long)w->seen_generation,
-		*w->seen_vault ? ":" : "", w->seen_vault);
+		*w->seen_vault ? ":" : "", w->seen_vault, names);
 	argv_add(a, "-serial"), argv_add(a, "file:%s/run/console.log", w->state_dir);
 	argv_add(a, "-drive"),
 		argv_add(a, "file=%s,format=raw,if=none,id=root,readonly=on", files->root);
@@ -197,9 +202,28 @@ static void add_socket_port(struct argv *a, const struct workshop *w, const char
 	argv_add(a, "-device"), argv_add(a, "virtserialport,chardev=%s,name=%s", file, name);
 }
 
+/* What the guest mounts, by its tag; see vm_init.c. */
+static void add_folder(struct argv *a, const struct workshop *w, const char *tag)
+{
+	argv_add(a, "-chardev");
+	argv_add(a, "socket,id=%s,path=%s/run/%s.sock", tag, w->state_dir, tag);
+	argv_add(a, "-device"), argv_add(a, "vhost-user-fs-pci,chardev=%s,tag=%s", tag, tag);
+}
+
+static void add_folders(struct argv *a, const struct workshop *w)
+{
+	char tag[sizeof(VM_MNT) + sizeof(w->mounts.v->name)];
+
+	add_folder(a, w, "vault");
+	add_folder(a, w, "workspace");
+	for (int i = 0; i < w->mounts.n; i++) {
+		snprintf(tag, sizeof(tag), VM_MNT "%s", w->mounts.v[i].name);
+		add_folder(a, w, tag);
+	}
+}
+
 static void add_ports(struct argv *a, const struct workshop *w)
 {
-	static const char *const folders[] = { "vault", "workspace" };
 	char file[32], name[32];
 
 	argv_add(a, "-device"), argv_add(a, "virtio-serial-pci");
@@ -208,13 +232,6 @@ static void add_ports(struct argv *a, const struct workshop *w)
 		snprintf(file, sizeof(file), "port.%d", i);
 		snprintf(name, sizeof(name), "taz.%d", i);
 		add_socket_port(a, w, file, name);
-	}
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		argv_add(a, "-chardev");
-		argv_add(a, "socket,id=%s,path=%s/run/%s.sock", folders[i], w->state_dir,
-			 folders[i]);
-		argv_add(a, "-device");
-		argv_add(a, "vhost-user-fs-pci,chardev=%s,tag=%s", folders[i], folders[i]);
 	}
 }
 
@@ -239,6 +256,7 @@ static int start_qemu(const struct workshop *w, const struct vm_files *files, en
 	add_machine(&a, w, accel);
 	add_kernel(&a, w, files);
 	add_ports(&a, w);
+	add_folders(&a, w);
 	argv_add(&a, "-pidfile"), argv_add(&a, "%s/run/qemu.pid", w->state_dir);
 	if (a.failed)
 		return -ENOMEM;
@@ -280,7 +298,7 @@ static int make_dirs(const struct workshop *w)
 int vm_start(const struct workshop *w, const struct vm_files *files, enum vm_accel accel)
 {
 	autoclose int alive = -EBADF;
-	char vault[PATH_MAX];
+	char vault[PATH_MAX], name[sizeof(VM_MNT) + sizeof(((struct bind *)0)->name)];
 	int r = make_dirs(w);
 
 	if (r < 0)
@@ -291,9 +309,14 @@ int vm_start(const struct workshop *w, const struct vm_files *files, enum vm_acc
 	remove_stale(w);
 	snprintf(vault, sizeof(vault), "%s/vault", w->state_dir);
 	/* What is sealed is read once and written through: no copy in between, on either side. */
-	r = vm_folder_serve(w, files->tools, "vault", vault, "never");
+	r = vm_folder_serve(w, files->tools, "vault", vault, "--cache=never");
 	if (r == 0)
-		r = vm_folder_serve(w, files->tools, "workspace", w->workspace, "auto");
+		r = vm_folder_serve(w, files->tools, "workspace", w->workspace, "--cache=auto");
+	for (int i = 0; r == 0 && i < w->mounts.n; i++) {
+		snprintf(name, sizeof(name), VM_MNT "%s", w->mounts.v[i].name);
+		r = vm_folder_serve(w, files->tools, name, w->mounts.v[i].source,
+				    w->mounts.v[i].read_only ? "--readonly" : "--cache=auto");
+	}
 	if (r == 0)
 		r = start_qemu(w, files, accel, alive);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /*
- * vm_qemu - one guest: the emulator, its two folder servers, and the lock that says it is alive
+ * vm_qemu - one guest: the emulator, its folders' servers, and the lock that says it is alive
  *
  *	RUN/alive	flock(2)ed by QEMU for as long as it lives: no pid can be mistaken
  *	RUN/qemu.pid	its pid, true whenever the lock is held

@@ -165,6 +165,7 @@ static const struct key {
 	{ "instance", offsetof(struct record, instance), sizeof(((struct record *)0)->instance) },
 	{ "workspace", offsetof(struct record, workspace),
 	  sizeof(((struct record *)0)->workspace) },
+	{ "mounts", offsetof(struct record, mounts), sizeof(((struct record *)0)->mounts), true },
 	{ "rights", offsetof(struct record, rights), sizeof(((struct record *)0)->rights), true },
 };
 
@@ -264,12 +265,30 @@ const char *workspace_refused(const char *cwd, const char *const own[])
 	char path[PATH_MAX];
 
 	if (!strcmp(cwd, "/"))
-		return "the whole of / is no workspace";
+		return "the whole of / is not given away";
 	for (; *own; own++)
 		if (realpath(*own, path) && (is_below(path, cwd) || is_below(cwd, path)))
-			return "taz itself is in this directory, and root runs it, so it is no "
-			       "workspace";
+			return "taz itself is in this directory, and root runs it, so it is not "
+			       "given away";
 	return NULL;
+}
+
+static bool is_within(const char *path, const char *dir)
+{
+	return is_below(path, dir) && strcmp(path, dir) != 0;
+}
+
+/* Could who is inside that workshop put something else in the place of @path? */
+static bool lets_change(const struct record *rec, const char *path)
+{
+	struct binds b;
+	bool is = is_within(path, rec->workspace);
+
+	if (binds_parse(rec->mounts, &b) < 0)
+		return true;
+	for (int i = 0; i < b.n; i++)
+		is |= !b.v[i].read_only && is_within(path, b.v[i].source);
+	return is;
 }
 
 static int is_around(const char *root, const char *name, const char *cwd, workshop_is_up_t *is_up)
@@ -283,9 +302,7 @@ static int is_around(const char *root, const char *name, const char *cwd, worksh
 	r = record_load(dir, &rec);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (!is_below(cwd, rec.workspace) || !strcmp(cwd, rec.workspace))
-		return 0;
-	return is_up(name, dir, &rec);
+	return lets_change(&rec, cwd) ? is_up(name, dir, &rec) : 0;
 }
 
 int workshop_around(const char *state_dir, const char *cwd, workshop_is_up_t *is_up,

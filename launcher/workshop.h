@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "launcher/binds.h"
 #include "launcher/engine.h"
 
 #define WORKSHOP_NAME_MAX 32
@@ -24,7 +25,8 @@ struct record {
 	char image[128];
 	char instance[64];
 	char workspace[PATH_MAX];
-	char rights[16]; /* RIGHTS_*, or "" in one of an older version */
+	char mounts[BINDS_TEXT]; /* as binds_parse() has them; "" for none */
+	char rights[16];	 /* RIGHTS_*, or "" in one of an older version */
 };
 
 /* What a workshop has of this host: all of it, what it needs, or nothing (a machine of its own). */
@@ -88,7 +90,7 @@ int record_save(const char *state_dir, const struct record *rec);
 const char *workspace_refused(const char *cwd, const char *const own[]);
 
 /*
- * workshop_around - another workshop that is up, in whose workspace a directory lies
+ * workshop_around - another workshop that is up, in whose workspace or mounts a directory lies
  * @state_dir: of the workshop that is asked for; those beside it are looked at
  * @cwd: as getcwd(3) has it
  * @is_up: 1, 0 or -errno, for a name, its folder and its record
@@ -96,8 +98,8 @@ const char *workspace_refused(const char *cwd, const char *const own[]);
  *
  * Whoever is inside that one can put a link in the place of @cwd, or of a directory above it,
  * between our look and the engine's: the new workspace would be any directory of the host. Of the
- * workspace itself he can't. Returns 1, 0 when there is none, or -errno of opendir(3), readdir(3),
- * record_load(), @is_up.
+ * workspace itself he can't, nor below a mount that is read-only. Returns 1, 0 when there is none,
+ * or -errno of opendir(3), readdir(3), record_load(), @is_up.
  */
 typedef int workshop_is_up_t(const char *name, const char *dir, const struct record *rec);
 int workshop_around(const char *state_dir, const char *cwd, workshop_is_up_t *is_up,

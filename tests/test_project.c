@@ -102,9 +102,9 @@ static void test_a_mistake_is_named_with_its_line(void **state)
 
 static void test_a_workspace_sets_nothing_that_is_the_persons(void **state)
 {
-	static const char *const names[] = { "name",   "engine",	"durability",
-					     "create", "passphrase-fd", "key-file",
-					     "yes",    "json",		"accept-rollback" };
+	static const char *const names[] = { "name",   "engine",	 "durability", "mount",
+					     "create", "passphrase-fd",	 "key-file",   "yes",
+					     "json",   "accept-rollback" };
 	char conf[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -100,7 +100,10 @@ static int says(const char *name, const char *dir, const struct record *rec)
 
 static void save_workspace(const char *root, const char *name, const char *workspace)
 {
-	struct record rec = { .engine = "vm", .image = "i", .instance = "x-1" };
+	struct record rec = { .engine = "vm",
+			      .image = "i",
+			      .instance = "x-1",
+			      .mounts = "/more:/mnt/m,/seen:/mnt/s:ro" };
 	char dir[64];
 
 	snprintf(dir, sizeof(dir), "%s/%s", root, name);
@@ -125,6 +128,9 @@ static void test_a_workspace_inside_of_that_of_one_that_is_up_is_noticed(void **
 	assert_int_equal(workshop_around(mine, "/p/a", says, name), 0); /* two of one workspace */
 	assert_int_equal(workshop_around(mine, "/p", says, name), 0);
 	assert_int_equal(workshop_around(mine, "/p/ab/c", says, name), 0);
+	assert_int_equal(workshop_around(mine, "/more/b", says, name), 1);
+	assert_int_equal(workshop_around(mine, "/more", says, name), 0);
+	assert_int_equal(workshop_around(mine, "/seen/b", says, name), 0); /* it is read-only */
 	up_answer = 0;
 	assert_int_equal(workshop_around(mine, "/p/a/b", says, name), 0);
 	up_answer = -ECONNREFUSED; /* who can't be asked may be up */
@@ -231,8 +237,9 @@ static void test_a_record_with_anything_odd_is_refused(void **state)
 
 static void test_a_record_is_read_as_it_was_saved(void **state)
 {
-	static struct record in = { "docker", "taz/base:0", "default-1", "/home/u/my, \"p\"",
-				    "least" };
+	static struct record in = { "docker",		"taz/base:0",
+				    "default-1",	"/home/u/my, \"p\"",
+				    "/srv:/mnt/srv:ro", "least" };
 	static struct record out;
 	char dir[] = "/tmp/taz-workshop-XXXXXX", path[128];
 	struct stat st;
