@@ -13,8 +13,6 @@
 #include "launcher/attach.h"
 #include "launcher/layers.h"
 #include "launcher/project.h"
-#include "launcher/source.h"
-#include "launcher/vm_host.h"
 #include "launcher/watch.h"
 
 void std_fds_open(void)
@@ -237,12 +235,20 @@ int launch_running(struct launch *l)
 
 /* --- up and down ----------------------------------------------------------------------------- */
 
+/* A wrong name is no lack of this machine. */
+static int check_layer(const struct launch *l)
+{
+	int r = layers_check(l->o.layer);
+
+	return r == -EINVAL ? r : failed(l, STAGE_BUILD, r);
+}
+
 int launch_build(struct launch *l)
 {
 	const struct layers_choice choice = { .layer = l->o.layer,
 					      .without = l->o.without,
 					      .again = l->build_only };
-	int r = layers_check(l->o.layer); /* a wrong name is no lack of this machine */
+	int r = check_layer(l);
 
 	if (r == 0)
 		r = launch_engine(l);
@@ -250,80 +256,6 @@ int launch_build(struct launch *l)
 		return r;
 	r = layers_build(l->engine, &choice, l->rec.image, sizeof(l->rec.image));
 	return failed(l, STAGE_BUILD, r);
-}
-
-static int is_up(const char *name, const char *dir, const struct record *rec)
-{
-	const struct engine *e = engine_find(rec->engine);
-	const struct workshop w = { .name = name, .state_dir = dir };
-
-	return e ? e->running(&w) : 0;
-}
-
-static int check_around(const struct launch *l, const char *dir)
-{
-	char name[WORKSHOP_NAME_MAX + 1] = "";
-	int r = workshop_around(l->state_dir, dir, is_up, name);
-
-	if (r < 0)
-		return log_err(r, "look whether %s is in the workspace of %s", dir, name);
-	if (r == 0)
-		return 0;
-	log_error(
-		"%s is in the workspace of %s, which is up: from inside there it can be exchanged "
-		"for any other; use another, or go on after 'tazlaunch down --name %s'",
-		dir, name, name);
-	return -EBUSY;
-}
-
-/* What root runs on this host, and where it keeps what it knows: never inside a workshop. */
-#define OWN(state)                                                         \
-	{                                                                  \
-		layers_source(), "/proc/self/exe", vm_cache(), state, NULL \
-	}
-
-static int choose_mounts(struct launch *l)
-{
-	char all[PATH_MAX];
-	const char *const own[] = OWN(all);
-	int r = binds_parse(l->o.mounts, &l->mounts);
-
-	snprintf(all, sizeof(all), "%s/..", l->state_dir);
-	if (r == 0)
-		r = binds_check(&l->mounts, own);
-	for (int i = 0; r == 0 && i < l->mounts.n; i++)
-		r = check_around(l, l->mounts.v[i].source);
-	if (r == 0)
-		strcpy(l->rec.mounts, l->o.mounts);
-	return r;
-}
-
-static int choose_workspace(struct launch *l)
-{
-	const char *const own[] = OWN(l->state_dir);
-	autofree char *cwd = getcwd(NULL, 0);
-	char empty[PATH_MAX];
-	const char *why;
-
-	if (!cwd)
-		return log_err(-errno, "current directory");
-	/* A tour stands in the empty folder already. */
-	snprintf(empty, sizeof(empty), "%s/work", l->state_dir);
-	why = strcmp(cwd, empty) ? workspace_refused(cwd, own) : NULL;
-	if (why) {
-		log_info("%s: /workspace is an empty folder; start it in a project's directory",
-			 why);
-		free(cwd);
-		cwd = strdup(empty);
-		if (!cwd)
-			return -ENOMEM;
-	}
-	if (strlen(cwd) >= sizeof(l->rec.workspace) || strchr(cwd, '\n')) {
-		log_error("this directory's name cannot be a workspace");
-		return -EINVAL;
-	}
-	strcpy(l->rec.workspace, cwd);
-	return check_around(l, cwd);
 }
 
 /* What the kernel's global names begin with: two hosts' folders of one name never meet. */
@@ -354,9 +286,7 @@ static int start(struct launch *l)
 	int r = launch_build(l);
 
 	if (r == 0)
-		r = choose_workspace(l);
-	if (r == 0)
-		r = choose_mounts(l);
+		r = launch_choose_folders(l);
 	if (r == 0)
 		r = load_seen(l);
 	if (r < 0)
@@ -421,7 +351,7 @@ int launch_lock(struct launch *l, bool make, int *ret_lock)
 static int bring_up(struct launch *l)
 {
 	autoclose int lock = -EBADF;
-	int r = l->was_up ? 0 : layers_check(l->o.layer); /* nothing is made for a wrong name */
+	int r = l->was_up ? 0 : check_layer(l); /* nothing is made for a wrong name */
 
 	if (r == 0)
 		r = launch_lock(l, true, &lock);

@@ -100,6 +100,14 @@ int launch_up(struct launch *l);
 /* launch_down - stop it in order. Returns as above. */
 int launch_down(struct launch *l);
 
+/* --- launch_folders.c: which folders of the host it has */
+
+/*
+ * launch_choose_folders - the workspace, and those of --mount; they go to the record
+ * Returns 0 or -errno after saying why.
+ */
+int launch_choose_folders(struct launch *l);
+
 /* --- launch_inside.c: what is done in it, and with which key */
 
 /* launch_dial - a stream to the agent. Returns it, or -ENOTCONN and others after saying why. */

@@ -93,7 +93,11 @@ int layers_names(const char *source, char *buf, size_t size);
 int layers_tag(const struct layer *layer, const char *source, const char *parent_tag,
 	       const char *stage_dir, FILE *manifest, char tag[LAYER_TAG_MAX]);
 
-/* layers_check - is there such a layer, down to Debian? Returns 0, or -errno after saying why. */
+/*
+ * layers_check - is there such a layer, down to Debian?
+ * Returns 0, or after saying why -EINVAL: the name is wrong, or what its Dockerfile says; -ENOENT:
+ * there are no layers at all; or -errno.
+ */
 int layers_check(const char *name);
 
 /* --- with an engine -------------------------------------------------------------------------- */

@@ -70,12 +70,14 @@ static int unknown(const char *name)
 	char names[512];
 
 	layers_names(layers_source(), names, sizeof(names));
+	if (!*names)
+		return log_err(-ENOENT, "images below %s", layers_source());
 	log_error("no layer '%s' (images/%s/Dockerfile.%s); there are: %s", name, name, name,
 		  names);
-	return -ENOENT;
+	return -EINVAL;
 }
 
-/* How many stand below @name, itself counted; -ENOENT and others after saying why. */
+/* How many stand below @name, itself counted; -errno after saying why. */
 static int depth_of(const char *name)
 {
 	struct layer l;
