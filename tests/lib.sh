@@ -135,7 +135,8 @@ machine_slot()
 	for n in "${!fds[@]}"; do
 		slot=${fds[$n]}
 		if [ -z "$got" ] && flock -n "$slot"; then got=$slot; continue; fi
-		kill "${pids[$n]}" 2>/dev/null || :
+		# Not by TERM: before it has become flock it is this shell, and would run its traps: the caller's cleanup.
+		kill -KILL "${pids[$n]}" 2>/dev/null && wait "${pids[$n]}" 2>/dev/null || :
 		exec {slot}>&-
 	done
 	slot=${got:?no lock for a test machine}
