@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -12,17 +13,42 @@
 #include "launcher/watch_file.h"
 #include "launcher/workshop.h"
 
+/* It stays for days, and a shell's environment may hold anything: it gets what says where the
+ * workshops, docker and the bus are. */
+static const char *const kept[] = {
+	"PATH=",	   "HOME=",	     "LANG=",
+	"TAZ_STATE=",	   "TAZ_CACHE=",     "DOCKER_HOST=",
+	"DOCKER_CONTEXT=", "DOCKER_CONFIG=", "DBUS_SYSTEM_BUS_ADDRESS="
+};
+
+#define N_KEPT (sizeof(kept) / sizeof(*kept))
+
+static void keep_env(char *envp[N_KEPT + 1])
+{
+	size_t n = 0;
+
+	for (char **e = environ; *e && n < N_KEPT; e++)
+		for (size_t i = 0; i < N_KEPT; i++)
+			if (!strncmp(*e, kept[i], strlen(kept[i]))) {
+				envp[n++] = *e;
+				break;
+			}
+	envp[n] = NULL;
+}
+
 void watch_start(void)
 {
 	char *argv[] = { "tazlaunch", "watch-host", NULL };
+	char *envp[N_KEPT + 1];
 	char root[PATH_MAX];
 	pid_t pid;
 	int r = watch_root(root, sizeof(root));
 
 	if (r == 0 && watch_file_look(root) != WATCH_NONE)
 		return;
+	keep_env(envp);
 	if (r == 0)
-		r = run_start("/proc/self/exe", argv, environ,
+		r = run_start("/proc/self/exe", argv, envp,
 			      &(struct run_fd){ STDERR_FILENO, STDERR_FILENO }, 1, &pid);
 	if (r == 0)
 		r = run_wait(pid);
