@@ -209,6 +209,7 @@ static void serve_one(struct shop *s, int conn)
 static void serve(struct shop *s, int sock)
 {
 	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* and who watches sees that none is up */
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int conn = accept4(sock, NULL, NULL, SOCK_CLOEXEC);
