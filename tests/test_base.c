@@ -259,6 +259,11 @@ static int done(int argc, char *argv[])
 	return argc > 1 ? 3 : CMD_DONE;
 }
 
+static int echo(int argc, char *argv[])
+{
+	return 40 + argc;
+}
+
 static int called(const char *one, const char *two, const char *three)
 {
 	static const struct cmd low = {
@@ -266,7 +271,11 @@ static int called(const char *one, const char *two, const char *three)
 	};
 	static const struct cmd *const subs[] = { &low, NULL };
 	static const struct cmd high = { .name = "high", .args = "", .help = "high", .subs = subs };
-	static const struct cmd *const cmds[] = { &high, NULL };
+	/* One that is something by itself, too. */
+	static const struct cmd both = {
+		.name = "both", .args = "", .help = "both", .run = echo, .subs = subs
+	};
+	static const struct cmd *const cmds[] = { &high, &both, NULL };
 	const struct cmd_program prog = { .name = "prog", .summary = "a program", .cmds = cmds };
 	char *argv[] = { "prog", (char *)one, (char *)two, (char *)three, NULL };
 	int argc = 1;
@@ -286,6 +295,17 @@ static void test_help_of_what_is_no_command_is_an_error(void **state)
 	assert_int_equal(called("help", "high", "deep"), CMD_USAGE);
 	assert_int_equal(called("high", "deep", NULL), CMD_USAGE);
 	assert_int_equal(called("deep", NULL, NULL), CMD_USAGE);
+}
+
+static void test_a_command_may_be_one_by_itself_and_have_others_below(void **state)
+{
+	assert_int_equal(called("both", NULL, NULL), 41);
+	assert_int_equal(called("both", "--json", "low"), 43);
+	assert_int_equal(called("both", "deep", NULL), 42);
+	assert_int_equal(called("both", "low", NULL), CMD_DONE);
+	assert_int_equal(called("both", "--help", NULL), CMD_DONE);
+	assert_int_equal(called("both", "low", "--help"), CMD_DONE);
+	assert_int_equal(called("high", NULL, NULL), CMD_USAGE);
 }
 
 /* A child, whose standard output is a full disk. */
@@ -348,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_help_of_what_is_no_command_is_an_error),
 		cmocka_unit_test(test_text_of_others_cannot_steer_a_terminal),
 		cmocka_unit_test(test_a_log_line_is_clean_and_only_ours_begin_with_our_name),
+		cmocka_unit_test(test_a_command_may_be_one_by_itself_and_have_others_below),
 		cmocka_unit_test(test_a_report_that_cannot_be_written_is_a_failure),
 	};
 

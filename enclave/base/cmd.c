@@ -110,20 +110,21 @@ static int help(int argc, char *argv[])
 
 static int run_cmd(const struct cmd *cmd, int argc, char *argv[])
 {
-	const struct cmd *sub;
+	const struct cmd *sub = cmd->subs && argc > 1 ? find(cmd->subs, argv[1]) : NULL;
 
-	if (!cmd->subs && wants_help(argc, argv)) {
+	if (sub)
+		return run_cmd(sub, argc - 1, argv + 1);
+	if (cmd->run && wants_help(argc, argv)) {
 		print_cmd(stdout, cmd);
 		return CMD_DONE;
 	}
-	if (!cmd->subs)
+	if (cmd->run)
 		return cmd->run(argc, argv);
 	if (argc < 2 || is_help(argv[1])) {
 		print_cmd(argc < 2 ? stderr : stdout, cmd);
 		return argc < 2 ? CMD_USAGE : CMD_DONE;
 	}
-	sub = find(cmd->subs, argv[1]);
-	return sub ? run_cmd(sub, argc - 1, argv + 1) : unknown_sub(cmd, argv[1]);
+	return unknown_sub(cmd, argv[1]);
 }
 
 static int complete(int argc, char *argv[])

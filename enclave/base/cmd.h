@@ -16,7 +16,8 @@ struct cmd {
 	bool internal;	     /* not shown in the list of commands */
 	/* argv[0] is the command's name. Returns an exit code. */
 	int (*run)(int argc, char *argv[]);
-	/* Commands below this one, ended by NULL; it has no run() of its own then. */
+	/* Commands below this one, ended by NULL. run() is for what is none of them; NULL: one must
+	 * be named. */
 	const struct cmd *const *subs;
 };
 
