@@ -26,12 +26,14 @@ static bool is_ours(const struct node *dir, const char *name)
 int fs_permit(fuse_req_t req, fuse_ino_t ino, const char *name, unsigned may, struct node_hold *h)
 {
 	struct view *v = view_of(req);
-	struct judge_request want = {
-		.node = node_get(v->nodes, ino), .name = name, .may = may, .parks = true
-	};
-	int r = want.node ? view_permit(v, fuse_req_ctx(req)->pid, &want) : -ESTALE;
+	struct judge_request want = { .node = node_get(v->nodes, ino), .name = name, .may = may };
+	bool ours = want.node && is_ours(want.node, name);
+	int r;
 
-	if (r == 0 && is_ours(want.node, name))
+	/* Nobody gets it, whatever a person would say. */
+	want.parks = !ours;
+	r = want.node ? view_permit(v, fuse_req_ctx(req)->pid, &want) : -ESTALE;
+	if (r == 0 && ours)
 		r = may & MAY_CREATE ? -EACCES : -ENOENT;
 	if (r == 0 && may & (MAY_CREATE | MAY_DELETE))
 		view_changed(v);

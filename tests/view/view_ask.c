@@ -1,70 +1,8 @@
 /* A rule that asks: what is parked, who is asked how often, and what an answer is worth. */
-#include "policy.h"
+#include "asked.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-
-#include "enclave/base/io.h"
-#include "enclave/base/msg.h"
-#include "enclave/base/run.h"
-
-#define ASKS "allow session l **\nask session - kube/**\nallow session - **\n"
-
-static struct view_ask got;
-
-/* The next question, or what is over; others are passed over. False: none within that time. */
-static bool question_within(int ms)
-{
-	uint64_t until = io_boottime_ns() + (uint64_t)ms * 1000000;
-	struct pollfd p = { .fd = f.keeper, .events = POLLIN };
-
-	while (io_boottime_ns() < until) {
-		ssize_t n;
-
-		if (poll(&p, 1, (int)((until - io_boottime_ns()) / 1000000) + 1) != 1)
-			return false;
-		n = msg_recv(f.keeper, &got, sizeof(got), NULL, 0);
-		assert_true(n > 0);
-		if (got.op == VIEW_ASK) {
-			assert_int_equal(n, sizeof(got));
-			return true;
-		}
-	}
-	return false;
-}
-
-static void answer(uint32_t answer)
-{
-	const struct view_answer a = { .op = VIEW_ANSWER, .reply = { got.put.id, answer } };
-
-	assert_int_equal(msg_send(f.keeper, &a, sizeof(a), NULL, 0), 0);
-}
-
-static pid_t start(int (*fn)(void *), const char *name, int *done)
-{
-	return child_start(MEMBER, fn, (void *)path_in(&f, name), done);
-}
-
-static int end(pid_t pid, int done)
-{
-	int r = child_result(done);
-
-	run_wait(pid);
-	return r;
-}
-
-/* One operation of a new process that is asked about. */
-static int asked(int (*fn)(void *), const char *name, uint32_t said)
-{
-	int done;
-	pid_t pid = start(fn, name, &done);
-
-	assert_true(question_within(5000));
-	assert_false(got.put.over);
-	answer(said);
-	return end(pid, done);
-}
 
 static void test_an_answer_decides_and_no_other_process_has_it(void **state)
 {
@@ -138,79 +76,6 @@ static void test_never_holds_for_the_program(void **state)
 }
 
 /* --- answers for more than a process ---------------------------------------------------------- */
-
-struct command {
-	const char *argv[4], *env[2];
-	char path[256]; /* what it reads, its last argument */
-};
-
-/* In a process of the member's own, as a shell does it. */
-static int command(void *arg)
-{
-	struct command *c = arg;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execve(c->argv[0], (char **)c->argv, (char **)c->env);
-		_exit(127);
-	}
-	return pid < 0 ? -EAGAIN : run_wait(pid) ? -EACCES : 0;
-}
-
-static pid_t start_cat(const char *cat, const char *env, int *done)
-{
-	static struct command c;
-
-	snprintf(c.path, sizeof(c.path), "%s", path_in(&f, "kube/config"));
-	c = (struct command){ .argv = { cat, c.path }, .env = { env } };
-	snprintf(c.path, sizeof(c.path), "%s", path_in(&f, "kube/config"));
-	return child_start(MEMBER, command, &c, done);
-}
-
-static bool is_yes(uint32_t offers, uint32_t said)
-{
-	return question_offers(offers, said) &&
-	       (said == QUESTION_SESSION || said == QUESTION_PROGRAM);
-}
-
-enum { UNASKED = 100 };
-
-/* What it was offered, or UNASKED; @said: the answer, or what it got when it was not asked. */
-static unsigned run_cat(const char *cat, const char *env, int said)
-{
-	unsigned offers = UNASKED;
-	int done;
-	pid_t pid = start_cat(cat, env, &done);
-
-	if (question_within(1500)) {
-		assert_false(got.put.over);
-		assert_int_equal(question_check(&got.put.q), 0);
-		offers = got.put.q.offers;
-		answer(said);
-		assert_int_equal(end(pid, done), is_yes(offers, said) ? 0 : -EACCES);
-	} else {
-		assert_int_equal(end(pid, done), said);
-	}
-	return offers;
-}
-
-static void copy_program(const char *from, const char *to)
-{
-	static char buf[1 << 20];
-	autoclose int in = open(from, O_RDONLY | O_CLOEXEC);
-	autoclose int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-	ssize_t n = io_read_full(in, buf, sizeof(buf));
-
-	assert_in_range(n, 1, sizeof(buf) - 1);
-	assert_int_equal(io_write_full(out, buf, n), 0);
-}
-
-#define CAT	"/usr/bin/cat"
-#define UNCLEAN "LD_BIND_NOW=1"
 
 static void test_a_yes_to_the_session_is_for_that_program_in_it(void **state)
 {
@@ -461,6 +326,22 @@ static void test_what_cannot_wait_is_refused_and_not_asked_about(void **state)
 	assert_false(question_within(100));
 }
 
+static int move_onto_ours(void *arg)
+{
+	return rename(path_in(&f, "tmp"), path_in(&f, ".tazfs")) < 0 ? -errno : 0;
+}
+
+/* Nobody gets it, whatever a person would say. */
+static void test_what_is_the_views_own_is_not_asked_about(void **state)
+{
+	in_force("ask session - .tazfs .tazfs/**\nallow session - **\n");
+	assert_int_equal(member(create_it, ".tazfs"), -EACCES);
+	assert_int_equal(member(stat_it, ".tazfs"), -ENOENT);
+	assert_int_equal(member(read_it, ".tazfs/policy"), -ENOENT);
+	assert_int_equal(as(MEMBER, move_onto_ours, NULL), -EACCES);
+	assert_false(question_within(300));
+}
+
 static void test_no_answer_is_no(void **state)
 {
 	uint64_t began = io_boottime_ns();
@@ -503,6 +384,7 @@ int main(void)
 		T(test_to_be_asked_is_no_use_of_the_vault),
 		T(test_where_reads_are_decided_again_once_is_for_what_was_opened),
 		T(test_what_cannot_wait_is_refused_and_not_asked_about),
+		T(test_what_is_the_views_own_is_not_asked_about),
 		T(test_no_answer_is_no),
 	};
 
