@@ -23,9 +23,9 @@
 #include "enclave/base/run.h"
 #include "help.h"
 #include "tazfs/control.h"
+#include "tool.h"
 
 static struct view_fixture f;
-static int tazfs; /* opened as root: the owner need not reach the folder */
 
 static int make_files(void *arg)
 {
@@ -51,52 +51,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-struct call {
-	char *argv[8];
-	int out; /* a memfd */
-	char text[65536];
-};
-
-/* Returns its exit status as an error. */
-static int run_tool(void *arg)
-{
-	struct call *c = arg;
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		dup2(c->out, 1);
-		dup2(c->out, 2);
-		fexecve(tazfs, c->argv, (char *[]){ NULL });
-		_exit(126);
-	}
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : -1000;
-}
-
 static struct call *audit(enum role role, int expected, const char *const *args)
 {
 	static struct call c;
-	ssize_t n;
 
 	c = (struct call){ .argv = { "tazfs", "audit" } };
 	for (int i = 0; args[i]; i++)
 		c.argv[i + 2] = (char *)args[i];
-	c.out = memfd_create("out", MFD_CLOEXEC);
-	assert_int_equal(as(role, run_tool, &c), -expected);
-	n = pread(c.out, c.text, sizeof(c.text) - 1, 0);
-	assert_true(n >= 0);
-	c.text[n] = '\0';
-	close(c.out);
+	tool_call(&c, role, expected);
 	return &c;
 }
 
 #define AUDIT(role, expected, ...) audit(role, expected, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void shows(const struct call *c, const char *what)
-{
-	if (!strstr(c->text, what))
-		fail_msg("not shown: %s in: %.2000s", what, c->text);
-}
 
 static int write_it(void *path)
 {
@@ -374,12 +340,6 @@ int main(void)
 		T(test_a_view_whose_audit_cannot_be_opened_still_serves),
 		T(test_what_was_recorded_is_in_the_store_after_the_lock),
 	};
-	const char *path = getenv("TAZFS");
 
-	tazfs = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (tazfs < 0) {
-		fprintf(stderr, "TAZFS must name the program\n");
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tool_open() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

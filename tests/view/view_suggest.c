@@ -16,10 +16,9 @@
 #include <cmocka.h>
 
 #include "enclave/base/run.h"
-#include "help.h"
+#include "tool.h"
 
 static struct view_fixture f;
-static int tazfs; /* opened as root: the owner need not reach the folder */
 
 static int make_files(void *arg)
 {
@@ -44,47 +43,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-struct call {
-	char *argv[8];
-	int out; /* a memfd */
-	char text[65536];
-};
-
-/* Returns its exit status as an error. */
-static int run_tool(void *arg)
-{
-	struct call *c = arg;
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		dup2(c->out, 1);
-		dup2(c->out, 2);
-		fexecve(tazfs, c->argv, (char *[]){ NULL });
-		_exit(126);
-	}
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : -1000;
-}
-
 static struct call *suggest(int expected, const char *option)
 {
 	static struct call c;
-	ssize_t n;
 
 	c = (struct call){ .argv = { "tazfs", "policy", "suggest", (char *)option, f.mnt } };
-	c.out = memfd_create("out", MFD_CLOEXEC);
-	assert_int_equal(as(MEMBER, run_tool, &c), -expected);
-	n = pread(c.out, c.text, sizeof(c.text) - 1, 0);
-	assert_true(n >= 0);
-	c.text[n] = '\0';
-	close(c.out);
+	tool_call(&c, MEMBER, expected);
 	return &c;
-}
-
-static void shows(const struct call *c, const char *what)
-{
-	if (!strstr(c->text, what))
-		fail_msg("not shown: %s in: %.4000s", what, c->text);
 }
 
 static void in_force(const char *policy)
@@ -180,12 +145,6 @@ int main(void)
 		T(test_what_the_policy_refuses_on_purpose_stays_refused),
 		T(test_who_may_not_read_the_audit_is_suggested_nothing),
 	};
-	const char *path = getenv("TAZFS");
 
-	tazfs = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (tazfs < 0) {
-		fprintf(stderr, "TAZFS must name the program\n");
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tool_open() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
