@@ -85,7 +85,7 @@ struct asks {
 	struct ask_rate rates[ASK_RATED];
 	/* What was answered; and what an open file may go on with where reads and writes are
 	 * decided again: a yes to an open goes for what is done with that. */
-	struct grants grants, open;
+	struct grants grants, open; /* a number is of one of them only */
 };
 
 int asks_new(struct asks **ret); /* 0 or -ENOMEM */
@@ -173,6 +173,31 @@ bool asks_are_wide(struct asks *a, const char *path);
 /* asks_are_answered - by an earlier answer; then @ret says which */
 bool asks_are_answered(struct asks *a, const struct ask_what *what, const struct ask_who *who,
 		       enum ask_end *ret);
+
+/* One of them, for a list. */
+struct ask_kept {
+	struct grant grant;
+	bool once;	  /* only for what that process has opened with it */
+	uint64_t left_ns; /* 0: it has no time of its own */
+};
+
+/*
+ * asks_next - the answer with the lowest number above @after that counts now
+ * @again: are reads and writes of open files decided again? If not, an answer of "once" is spent,
+ *	and left out.
+ * Those about a process that has ended are forgotten on the way. False: there are no more.
+ */
+bool asks_next(struct asks *a, unsigned after, bool again, struct ask_kept *ret);
+
+/*
+ * asks_revoke - take back what was allowed, from now on; the audit says so
+ * @by: who wants it, for the audit
+ * Returns 0, -ESRCH when there is none of that number (any more), -EPERM when it is a refusal.
+ */
+int asks_revoke(struct view *v, unsigned number, pid_t by);
+
+/* asks_revoke_all - the same for each. Returns how many that were in the list. */
+unsigned asks_revoke_all(struct view *v, pid_t by);
 
 /* asks_end_session - forget what was answered for it. Main thread. */
 void asks_end_session(struct asks *a, uint32_t session);

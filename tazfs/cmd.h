@@ -5,6 +5,7 @@
 #include "enclave/base/cmd.h"
 
 extern const struct cmd cmd_audit;
+extern const struct cmd cmd_grants;
 extern const struct cmd cmd_mount;
 extern const struct cmd cmd_policy;
 extern const struct cmd cmd_status;

@@ -38,7 +38,7 @@ int control_open(const char *dir)
 	return fd < 0 ? log_err(-errno, "open %s", dir) : fd;
 }
 
-static int say(int err)
+int control_say(int err)
 {
 	switch (err) {
 	case -ENOTTY:
@@ -49,7 +49,7 @@ static int say(int err)
 		log_error("the policy does not let this process see that");
 		return -EACCES;
 	case -EOPNOTSUPP:
-		log_error("a view of a plain directory keeps no audit");
+		log_error("a view of a plain directory keeps no audit, and asks nobody");
 		return err;
 	case -EIO:
 	case -ENOTCONN: /* it has ended already */
@@ -60,9 +60,16 @@ static int say(int err)
 	}
 }
 
+int control_call(int root, struct control *c)
+{
+	return ioctl(root, CONTROL_ASK, c) < 0 ? -errno : 0;
+}
+
 int control_ask(int root, struct control *c)
 {
-	return ioctl(root, CONTROL_ASK, c) < 0 ? say(-errno) : 0;
+	int r = control_call(root, c);
+
+	return r < 0 ? control_say(r) : 0;
 }
 
 int control_policy(int root, char **ret, size_t *ret_size)

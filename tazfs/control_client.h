@@ -18,8 +18,14 @@ int control_default(char *buf, size_t size);
  */
 int control_open(const char *dir);
 
-/* control_ask - Returns 0 with the answer in @c, or -errno; says what went wrong. */
+/*
+ * control_ask - Returns 0 with the answer in @c, or -errno; says what went wrong.
+ * control_call, control_say - the same by halves, for who knows better what an error means;
+ * control_say() returns @err
+ */
 int control_ask(int root, struct control *c);
+int control_call(int root, struct control *c);
+int control_say(int err);
 
 /*
  * control_policy - the policy in force

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/secret.h"
 #include "tazfs/control.h"
 #include "tazfs/explain.h"
+
+#define SEC 1000000000ULL
 
 /* As for the file that it stands for. */
 static int permit(fuse_req_t req, const char *file, unsigned may)
@@ -96,14 +99,81 @@ static int on_audit_check(fuse_req_t req, struct control *c)
 	return 0;
 }
 
+_Static_assert(sizeof(struct control_grant) <= CONTROL_BYTES, "one answer is one answer");
+
+static void put_grant(struct control *c, const struct ask_kept *x)
+{
+	const struct program *who = &x->grant.who;
+	struct control_grant g = { .number = x->grant.number,
+				   .yes = x->grant.yes,
+				   .to = x->grant.to,
+				   .once = x->once,
+				   .rule = x->grant.rule,
+				   .may = x->grant.may,
+				   .session = x->grant.session,
+				   .left_sec = (uint32_t)((x->left_ns + SEC - 1) / SEC),
+				   .pid = who->pid,
+				   .hashed = who->hashed };
+
+	_Static_assert(sizeof(g.hash) == sizeof(who->hash) && sizeof(g.path) == GRANT_PATH_MAX &&
+			       sizeof(g.exe) == GRANT_TEXT_MAX,
+		       "what is kept is what is told");
+	memcpy(g.hash, who->hash, sizeof(g.hash));
+	strcpy(g.path, x->grant.path);
+	strcpy(g.exe, x->grant.exe);
+	strcpy(g.script, x->grant.script);
+	memcpy(c->data, &g, sizeof(g));
+	c->size = sizeof(g);
+	secret_wipe(&g, sizeof(g));
+}
+
+/* Both are for who may read the list: who revokes gets nothing by it. */
+static int permit_grants(fuse_req_t req, const struct control *c)
+{
+	int r = permit(req, VIEW_OWN_DIR "/grants", MAY_READ);
+
+	if (r == 0 && !view_of(req)->asks)
+		r = -EOPNOTSUPP;
+	return r == 0 && c->at > UINT32_MAX ? -EINVAL : r;
+}
+
+static int on_grants(fuse_req_t req, struct control *c)
+{
+	int r = permit_grants(req, c);
+	struct view *v = view_of(req);
+	struct ask_kept x;
+
+	if (r < 0)
+		return r;
+	c->size = 0;
+	if (asks_next(v->asks, (unsigned)c->at, judge_rechecks(&v->judge), &x))
+		put_grant(c, &x);
+	secret_wipe(&x, sizeof(x));
+	return 0;
+}
+
+static int on_revoke(fuse_req_t req, struct control *c)
+{
+	int r = permit_grants(req, c);
+	pid_t by = fuse_req_ctx(req)->pid;
+	struct view *v = view_of(req);
+
+	if (r < 0)
+		return r;
+	c->size = 0;
+	if (c->at)
+		return asks_revoke(v, (unsigned)c->at, by);
+	c->at = asks_revoke_all(v, by);
+	return 0;
+}
+
 static const struct {
 	uint32_t op;
 	int (*run)(fuse_req_t req, struct control *c);
 } ops[] = {
-	{ CONTROL_POLICY, on_policy },
-	{ CONTROL_EXPLAIN, on_explain },
-	{ CONTROL_AUDIT, on_audit },
-	{ CONTROL_AUDIT_CHECK, on_audit_check },
+	{ CONTROL_POLICY, on_policy }, { CONTROL_EXPLAIN, on_explain },
+	{ CONTROL_AUDIT, on_audit },   { CONTROL_AUDIT_CHECK, on_audit_check },
+	{ CONTROL_GRANTS, on_grants }, { CONTROL_REVOKE, on_revoke },
 };
 
 static int answer(fuse_req_t req, struct control *c)
@@ -136,4 +206,5 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
 		reply(req, r);
 	else
 		fuse_reply_ioctl(req, 0, c, sizeof(*c));
+	secret_wipe(c, sizeof(*c));
 }

@@ -231,14 +231,34 @@ bool grants_are_wide(const struct grants *g, const char *path)
 	return false;
 }
 
-int grants_revoke(struct grants *g, unsigned number)
+static struct grant *find_number(struct grants *g, unsigned number)
 {
 	FOR_GRANTS(g, x)
-	if (x->number == number) {
+	if (x->number == number)
+		return x;
+	return NULL;
+}
+
+int grants_revoke(struct grants *g, unsigned number, uint64_t now_ns)
+{
+	struct grant *x;
+
+	expire(g, now_ns);
+	x = find_number(g, number);
+	if (!x)
+		return -ENOENT;
+	if (!x->yes)
+		return -EPERM;
+	forget(x);
+	return 0;
+}
+
+void grants_forget(struct grants *g, unsigned number)
+{
+	struct grant *x = find_number(g, number);
+
+	if (x)
 		forget(x);
-		return 0;
-	}
-	return -ENOENT;
 }
 
 void grants_end_session(struct grants *g, uint32_t session)

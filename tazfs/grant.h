@@ -106,8 +106,15 @@ enum grant_answer grants_answer(struct grants *g, const struct grant_request *re
 /* grants_know - would it be answered? Nothing is used up. */
 bool grants_know(struct grants *g, const struct grant_request *req);
 
-/* grants_revoke - Returns 0, or -ENOENT when there is none of that number (any more). */
-int grants_revoke(struct grants *g, unsigned number);
+/*
+ * grants_revoke - take back what was allowed
+ * Only that: to take back a refusal would be to give, which whoever may look at the list may not.
+ * Returns 0, -ENOENT when there is none of that number (any more), or -EPERM: it is a refusal.
+ */
+int grants_revoke(struct grants *g, unsigned number, uint64_t now_ns);
+
+/* grants_forget - one that is over, whatever it says; nothing when there is none of that number */
+void grants_forget(struct grants *g, unsigned number);
 
 /* grants_end_session - with it ends what was answered in it, but for GRANT_PROGRAM */
 void grants_end_session(struct grants *g, uint32_t session);

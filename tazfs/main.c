@@ -2,8 +2,9 @@
 
 #include "tazfs/cmd.h"
 
-static const struct cmd *const cmds[] = { &cmd_audit,	   &cmd_mount, &cmd_policy, &cmd_status,
-					  &cmd_completion, &cmd_watch, &cmd_view,   NULL };
+static const struct cmd *const cmds[] = { &cmd_audit,  &cmd_grants, &cmd_mount,
+					  &cmd_policy, &cmd_status, &cmd_completion,
+					  &cmd_watch,  &cmd_view,   NULL };
 
 static const struct cmd_program tazfs = {
 	.name = "tazfs",

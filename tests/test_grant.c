@@ -283,6 +283,7 @@ static void test_what_is_over_is_over(void **state)
 	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 60 * SEC - 1), GRANT_YES);
 	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 60 * SEC), GRANT_NONE);
 	assert_null(grants_next(&g, 0, 60 * SEC));
+	assert_int_equal(grants_revoke(&g, add(x), 60 * SEC), -ENOENT);
 }
 
 static void test_once_is_once_and_a_count_is_a_count(void **state)
@@ -312,7 +313,7 @@ static void test_a_count_is_used_only_when_nothing_else_fits(void **state)
 	n = add(to(GRANT_SESSION, true, whole(10, 5)));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(asked(whole(10, 5)), GRANT_YES);
-	assert_int_equal(grants_revoke(&g, n), 0);
+	assert_int_equal(grants_revoke(&g, n, 0), 0);
 	assert_int_equal(asked(whole(10, 5)), GRANT_YES); /* the one that would end first */
 	assert_int_equal(asked_for(whole(10, 5), MAY_READ, PATH, 61 * SEC), GRANT_YES);
 	assert_int_equal(asked(whole(10, 5)), GRANT_NONE);
@@ -323,12 +324,17 @@ static void test_what_is_revoked_counts_no_more(void **state)
 	int first = add(to(GRANT_PROCESS, true, runs(10, 5)));
 	int second = add(to(GRANT_PROCESS, true, runs(11, 5)));
 
-	assert_int_equal(grants_revoke(&g, first), 0);
-	assert_int_equal(grants_revoke(&g, first), -ENOENT);
-	assert_int_equal(grants_revoke(&g, 0), -ENOENT);
+	assert_int_equal(grants_revoke(&g, first, 0), 0);
+	assert_int_equal(grants_revoke(&g, first, 0), -ENOENT);
+	assert_int_equal(grants_revoke(&g, 0, 0), -ENOENT);
 	assert_int_equal(asked(runs(10, 5)), GRANT_NONE);
 	assert_int_equal(asked(runs(11, 5)), GRANT_YES);
-	assert_true(add(to(GRANT_PROCESS, true, runs(12, 5))) > second); /* no number twice */
+	first = add(to(GRANT_PROGRAM, false, runs(12, 5)));
+	assert_true(first > second); /* no number twice */
+	assert_int_equal(grants_revoke(&g, first, 0), -EPERM);
+	assert_int_equal(asked(runs(12, 5)), GRANT_NO);
+	grants_forget(&g, first);
+	assert_int_equal(asked(runs(12, 5)), GRANT_NONE);
 }
 
 static void test_a_list_is_in_the_order_of_the_numbers(void **state)
@@ -338,7 +344,7 @@ static void test_a_list_is_in_the_order_of_the_numbers(void **state)
 
 	for (int i = 0; i < 5; i++)
 		add(to(GRANT_PROCESS, true, runs(10 + i, 5)));
-	grants_revoke(&g, 2);
+	grants_revoke(&g, 2, 0);
 	add(to(GRANT_PROCESS, false, runs(20, 5))); /* in the place of number 2 */
 	for (unsigned after = 0; (x = grants_next(&g, after, 0)); after = x->number) {
 		assert_true(x->number > after && x->number != 2);
@@ -450,7 +456,7 @@ static void test_nothing_of_a_path_is_left(void **state)
 	static const struct grants none;
 
 	add(to(GRANT_PROCESS, true, runs(10, 5)));
-	grants_revoke(&g, 1);
+	grants_revoke(&g, 1, 0);
 	assert_memory_equal(&g.all, &none.all, sizeof(none.all));
 	add(to(GRANT_PROCESS, true, runs(10, 5)));
 	grants_clear(&g);
