@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,39 +22,34 @@ const char *client_path(const struct client *c)
 }
 
 /* What the client may see of our environment: where its daemon is, and the way to the network. */
-static void build_env(const struct client *c, char *envp[], char text[][512], size_t max)
+static void build_env(const struct client *c, struct argv *env)
 {
-	size_t n = 0;
+	argv_add(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	for (const char *const *name = c->env; *name; name++) {
+		const char *value = getenv(*name);
 
-	envp[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (size_t i = 0; c->env[i] && n < max - 1; i++) {
-		const char *v = getenv(c->env[i]);
-
-		if (v && snprintf(text[i], sizeof(text[i]), "%s=%s", c->env[i], v) < 512)
-			envp[n++] = text[i];
+		if (value)
+			argv_add(env, "%s=%s", *name, value);
 	}
-	envp[n] = NULL;
 }
 
 static int run_client(const struct client *c, const char *const args[], const struct run_fd *fds,
 		      size_t n_fds)
 {
 	const char *path = client_path(c);
-	const char *argv[ARGV_MAX];
-	char *envp[16], text[16][512];
-	int n = 0, r;
+	autoargv struct argv argv = { 0 }, env = { 0 };
 	pid_t pid;
+	int r;
 
 	if (!path)
 		return -ENOENT;
-	argv[n++] = c->name;
-	while (*args && n < ARGV_MAX - 1)
-		argv[n++] = *args++;
-	if (*args)
+	argv_add(&argv, "%s", c->name);
+	while (*args)
+		argv_add(&argv, "%s", *args++);
+	build_env(c, &env);
+	if (argv.failed || env.failed)
 		return -E2BIG;
-	argv[n] = NULL;
-	build_env(c, envp, text, 16);
-	r = run_start(path, (char *const *)argv, envp, fds, n_fds, &pid);
+	r = run_start(path, argv.v, env.v, fds, n_fds, &pid);
 	return r < 0 ? r : run_wait(pid);
 }
 

@@ -10,8 +10,8 @@
 struct client {
 	const char *name;	  /* of the program and of the engine */
 	const char *const *paths; /* where it may be, in this order; ended by NULL */
-	const char *const *env; /* what it may see of our environment; at most 12, ended by NULL */
-	const char *network;	/* the one that a container gets when nothing is said */
+	const char *const *env;	  /* what it may see of our environment; ended by NULL */
+	const char *network;	  /* the one that a container gets when nothing is said */
 	const char *const *build; /* more options of "build", ended by NULL */
 	const char *const *run;	  /* more options of "run", ended by NULL */
 };
@@ -25,7 +25,8 @@ const char *client_path(const struct client *c);
  * @out, @size: gets standard output without its last newline; NULL: not wanted
  * @err, @err_size: the same for standard error
  *
- * Returns its exit status, -ENOENT without a client, or -errno.
+ * Returns its exit status, -ENOENT without a client, -E2BIG when there are more words than a
+ * struct argv has room for, or -errno.
  */
 int client_call(const struct client *c, const char *const args[], char *out, size_t size, char *err,
 		size_t err_size);

@@ -78,23 +78,21 @@ int container_build(const struct client *c, const char *tag, const char *dockerf
 {
 	/* A name without a value is taken from the environment (docker build --help). */
 	static const char *const proxies[] = { "http_proxy", "https_proxy", "no_proxy" };
-	const char *argv[64] = { "build", "--network=host", "-t", tag, "-f", dockerfile };
-	int n = 6, r;
+	autoargv struct argv line = { 0 };
+	int r;
 
+	argv_add_words(&line, "build", "--network=host", "-t", tag, "-f", dockerfile, NULL);
 	for (size_t i = 0; i < sizeof(proxies) / sizeof(*proxies); i++)
-		if (getenv(proxies[i])) {
-			argv[n++] = "--build-arg";
-			argv[n++] = proxies[i];
-		}
-	for (; *args && n < 58; args++) {
-		argv[n++] = "--build-arg";
-		argv[n++] = *args;
-	}
+		if (getenv(proxies[i]))
+			argv_add_words(&line, "--build-arg", proxies[i], NULL);
+	for (; *args; args++)
+		argv_add_words(&line, "--build-arg", *args, NULL);
 	for (const char *const *more = c->build; *more; more++)
-		argv[n++] = *more;
-	argv[n++] = context;
-	argv[n] = NULL;
-	r = client_show(c, argv, -EBADF);
+		argv_add(&line, "%s", *more);
+	argv_add(&line, "%s", context);
+	if (line.failed)
+		return -E2BIG;
+	r = client_show(c, (const char *const *)line.v, -EBADF);
 	return r > 0 ? -EIO : r;
 }
 
@@ -108,16 +106,16 @@ int container_import(const struct client *c, const char *tar, const char *tag)
 
 void container_our_names(char *lines)
 {
-	static const char before[] = "localhost/";
+	static const char host[] = "localhost/", ours[] = "localhost/taz/";
 	char *to = lines;
 
 	for (const char *from = lines; *from;) {
 		size_t n = strcspn(from, "\n");
 
 		n += from[n] == '\n';
-		if (!strncmp(from, "localhost/taz/", 14)) {
-			from += sizeof(before) - 1;
-			n -= sizeof(before) - 1;
+		if (!strncmp(from, ours, strlen(ours))) {
+			from += strlen(host);
+			n -= strlen(host);
 		}
 		memmove(to, from, n);
 		to += n;

@@ -15,11 +15,10 @@
 int container_kernel(char *why, size_t size);
 
 /*
- * container_our_names - what an engine calls images, one a line, as layers.h calls them
+ * container_our_names - what an engine calls images, one a line, as layers.h calls them; in place
  *
- * A name without a host is "localhost/NAME" to podman when it was made here. Source:
- * podman-build(1)
- * --tag.
+ * A name without a host is "localhost/NAME" to podman when it was made here.
+ * Source: podman-build(1) --tag.
  */
 void container_our_names(char *lines);
 

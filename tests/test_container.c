@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "launcher/argv.h"
 #include "launcher/container.h"
 #include "launcher/devices.h"
 
@@ -118,6 +119,33 @@ static void test_the_client_sees_of_the_environment_what_is_its_own(void **state
 	unsetenv("CONTAINER_HOST");
 }
 
+/* Such as a no_proxy that names a company's networks. */
+static void test_a_long_value_of_the_environment_reaches_the_client(void **state)
+{
+	static const char *const args[] = { "env", NULL };
+	char value[2001], out[2048];
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	setenv("TAZ_SEEN", value, 1);
+	client_is("echo \"$TAZ_SEEN\"");
+	assert_int_equal(client_call(&client, args, out, sizeof(out), NULL, 0), 0);
+	assert_string_equal(out, value);
+}
+
+static void test_a_line_that_is_too_long_is_refused_and_not_cut(void **state)
+{
+	const char *args[ARGV_MAX + 1];
+
+	for (size_t i = 0; i < ARGV_MAX; i++)
+		args[i] = "A=b";
+	args[ARGV_MAX] = NULL;
+	client_is("exit 0");
+	assert_int_equal(client_call(&client, args, NULL, 0, NULL, 0), -E2BIG);
+	assert_int_equal(container_build(&client, "taz/x:1", "/f", "/c", args), -E2BIG);
+	assert_int_equal(access(noted, F_OK), -1);
+}
+
 static void test_a_container_is_started_with_the_clients_own_options(void **state)
 {
 	struct workshop w = { .name = "one",
@@ -192,6 +220,8 @@ int main(void)
 		WITH_CLIENT(test_images_are_listed_by_our_names),
 		WITH_CLIENT(test_a_build_gets_the_clients_own_options_before_the_context),
 		WITH_CLIENT(test_the_client_sees_of_the_environment_what_is_its_own),
+		WITH_CLIENT(test_a_long_value_of_the_environment_reaches_the_client),
+		WITH_CLIENT(test_a_line_that_is_too_long_is_refused_and_not_cut),
 		WITH_CLIENT(test_a_container_is_started_with_the_clients_own_options),
 		WITH_CLIENT(test_with_least_it_is_started_with_what_is_named_and_no_more),
 	};
