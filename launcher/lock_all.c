@@ -85,7 +85,6 @@ static void ask(struct shop *s, int64_t now_ms)
 {
 	s->end_ms = now_ms + LOCK_ALL_MS;
 	s->busy = true;
-	s->failed = false;
 	s->tries = 0;
 	if (s->pid)
 		s->again = true;
@@ -149,6 +148,9 @@ int lock_all_begin(struct lock_all *a, int64_t now_ms)
 	DIR *d = opendir(a->root);
 	int r = d ? 0 : -errno;
 
+	/* Also of one that has been removed since: nobody asks for that any more. */
+	for (size_t i = 0; i < a->n; i++)
+		a->shops[i].failed = false;
 	while (d) {
 		const struct dirent *e;
 		int one;

@@ -31,7 +31,7 @@ int lock_all_begin(struct lock_all *a, int64_t now_ms);
 /* lock_all_busy - is there one that is neither locked nor given up? */
 bool lock_all_busy(const struct lock_all *a);
 
-/* lock_all_failed - is there one that was given up since the last time nothing was busy? */
+/* lock_all_failed - is there one that was given up since the last lock_all_begin()? */
 bool lock_all_failed(const struct lock_all *a);
 
 /* lock_all_ended - a process of ours has ended with @status (run_status()); is it one of these? */

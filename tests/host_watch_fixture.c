@@ -267,6 +267,14 @@ void shop_end(struct shop *s)
 	s->pid = 0;
 }
 
+void shop_remove(struct shop *s)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s/workshop", state_dir, s->name);
+	assert_int_equal(unlink(path), 0);
+}
+
 /* --- who watches ----------------------------------------------------------------------------- */
 
 pid_t watcher_start(void)

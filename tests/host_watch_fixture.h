@@ -41,9 +41,11 @@ void tell(const char *line);
 long hear(const char *text);
 void hears_nothing(int ms);
 
-/* shop_start - a workshop that is up; shop_end - it is down */
+/* shop_start - a workshop that is up; shop_end - it is down; shop_remove - there is no record of it
+ * any more */
 struct shop *shop_start(const char *name, int lock_ms);
 void shop_end(struct shop *s);
+void shop_remove(struct shop *s);
 
 /* watcher_start - in the foreground; its words go to a file. watcher_said - is that in it? */
 pid_t watcher_start(void);
@@ -54,7 +56,7 @@ bool watcher_said(const char *text);
 int watcher_detach(void);
 pid_t watcher_find(void);
 
-/* is_true_within - look every 10 ms */
+/* WITHIN - fail unless @cond is true by then; looks every 10 ms */
 #define WITHIN(ms, cond)                                               \
 	do {                                                           \
 		int left_ = (ms) / 10;                                 \

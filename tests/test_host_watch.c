@@ -119,6 +119,19 @@ static void test_one_that_always_fails_is_given_up_long_before_the_host_would_sl
 	assert_false(watcher_said("every workshop is locked"));
 }
 
+static void test_one_that_was_given_up_and_removed_is_no_reason_for_silence(void **state)
+{
+	struct shop *a = shop_start("a", 0);
+
+	a->fails = 1000;
+	watching();
+	tell("lock\n");
+	WITHIN(SLOW, watcher_said("a did not lock"));
+	shop_remove(a);
+	tell("lock\n");
+	WITHIN(SLOW, watcher_said("every workshop is locked or down"));
+}
+
 /* To everybody, and to the one that watches: a match by logind's name stops only the first. */
 static void test_what_others_than_logind_say_does_not_count(void **state)
 {
@@ -220,7 +233,7 @@ static void test_without_a_bus_it_ends_at_once_and_says_nothing(void **state)
 	shop_start("a", 0);
 	bus_end();
 	assert_int_equal(run_wait(watcher_start()), 0);
-	assert_false(watcher_said("t"));
+	assert_false(watcher_said("tazlaunch: "));
 	assert_int_equal(watch_file_look(state_dir), WATCH_NONE);
 	assert_string_equal(host_bus_ask(), "no system bus answers");
 }
@@ -287,6 +300,7 @@ int main(void)
 		WATCH(test_one_that_hangs_holds_up_neither_the_others_nor_the_host),
 		WATCH(test_a_lock_that_fails_is_tried_again),
 		WATCH(test_one_that_always_fails_is_given_up_long_before_the_host_would_sleep),
+		WATCH(test_one_that_was_given_up_and_removed_is_no_reason_for_silence),
 		WATCH(test_what_others_than_logind_say_does_not_count),
 		WATCH(test_a_bus_that_went_away_is_found_again_and_what_was_missed_locks),
 		WATCH(test_a_logind_that_comes_later_is_heard),
