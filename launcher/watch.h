@@ -14,16 +14,25 @@
  */
 int watch_run(const char *root, int file);
 
-/* watch_any_up - is there one, or one of which it can't be told? Asks their engines. */
+/* watch_any_up - is there one that is up, or may be? Asks their engines. */
 int watch_any_up(const char *root);
 
 /*
- * watch_start - see to it that somebody watches; what `up` does, and whoever opens a session
- * Says it when that can't be: it is no reason not to go on.
+ * watch_start - see to it that somebody watches: part of launch_up()
+ * When that can't be it is said, and is no reason not to go on.
  */
 void watch_start(void);
 
-/* watch_workshop_ended - a workshop is down: nobody watches for the last one */
+#define WATCH_ENV_MAX 16
+
+/*
+ * watch_env - of an environment what the one who watches has; the words are borrowed
+ * It stays for days, and a shell's environment may hold anything: it gets what says where the
+ * workshops, their engines and the bus are.
+ */
+void watch_env(char *const all[], char *ret[WATCH_ENV_MAX + 1]);
+
+/* watch_workshop_ended - a workshop is down: when it was the last one, who watches is to end */
 void watch_workshop_ended(void);
 
 #endif

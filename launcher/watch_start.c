@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,40 +14,51 @@
 #include "launcher/watch_file.h"
 #include "launcher/workshop.h"
 
-/* It stays for days, and a shell's environment may hold anything: it gets what says where the
- * workshops, docker and the bus are. */
 static const char *const kept[] = {
-	"PATH=",	   "HOME=",	     "LANG=",
-	"TAZ_STATE=",	   "TAZ_CACHE=",     "DOCKER_HOST=",
-	"DOCKER_CONTEXT=", "DOCKER_CONFIG=", "DBUS_SYSTEM_BUS_ADDRESS="
+	"PATH=",
+	"HOME=",
+	"LANG=",
+	"TAZ_STATE=",
+	"TAZ_CACHE=",
+	"DOCKER_HOST=",
+	"DOCKER_CONTEXT=",
+	"DOCKER_CONFIG=",
+	"CONTAINERS_CONF=",
+	"DBUS_SYSTEM_BUS_ADDRESS=",
 };
 
 #define N_KEPT (sizeof(kept) / sizeof(*kept))
+_Static_assert(N_KEPT <= WATCH_ENV_MAX, "each has room");
 
-static void keep_env(char *envp[N_KEPT + 1])
+static bool is_kept(const char *variable)
+{
+	for (size_t i = 0; i < N_KEPT; i++)
+		if (!strncmp(variable, kept[i], strlen(kept[i])))
+			return true;
+	return false;
+}
+
+void watch_env(char *const all[], char *ret[WATCH_ENV_MAX + 1])
 {
 	size_t n = 0;
 
-	for (char **e = environ; *e && n < N_KEPT; e++)
-		for (size_t i = 0; i < N_KEPT; i++)
-			if (!strncmp(*e, kept[i], strlen(kept[i]))) {
-				envp[n++] = *e;
-				break;
-			}
-	envp[n] = NULL;
+	for (; *all && n < WATCH_ENV_MAX; all++)
+		if (is_kept(*all))
+			ret[n++] = *all;
+	ret[n] = NULL;
 }
 
 void watch_start(void)
 {
 	char *argv[] = { "tazlaunch", "watch-host", NULL };
-	char *envp[N_KEPT + 1];
+	char *envp[WATCH_ENV_MAX + 1];
 	char root[PATH_MAX];
 	pid_t pid;
 	int r = watch_root(root, sizeof(root));
 
 	if (r == 0 && watch_file_look(root) != WATCH_NONE)
 		return;
-	keep_env(envp);
+	watch_env(environ, envp);
 	if (r == 0)
 		r = run_start("/proc/self/exe", argv, envp,
 			      &(struct run_fd){ STDERR_FILENO, STDERR_FILENO }, 1, &pid);

@@ -11,6 +11,7 @@
 
 #include "enclave/base/run.h"
 #include "launcher/host_bus.h"
+#include "launcher/watch.h"
 #include "launcher/watch_file.h"
 #include "tests/host_watch_fixture.h"
 
@@ -238,6 +239,33 @@ static void test_without_a_bus_it_ends_at_once_and_says_nothing(void **state)
 	assert_string_equal(host_bus_ask(), "no system bus answers");
 }
 
+/* An engine's client that is asked without them looks for the workshop somewhere else. */
+static void test_its_environment_says_where_things_are_and_no_more(void **state)
+{
+	char *all[] = { "TOKEN=t",
+			"DOCKER_HOST=unix:///d",
+			"TAZ_STATE=/s",
+			"PATHS=/no",
+			"CONTAINERS_CONF=/c",
+			"PATH=/bin",
+			"CONTAINER_HOST=",
+			NULL };
+	static const char *const want[] = { "DOCKER_HOST=unix:///d", "TAZ_STATE=/s",
+					    "CONTAINERS_CONF=/c", "PATH=/bin" };
+	char *got[WATCH_ENV_MAX + 1], *many[WATCH_ENV_MAX + 3];
+
+	watch_env(all, got);
+	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+		assert_string_equal(got[i], want[i]);
+	assert_null(got[sizeof(want) / sizeof(*want)]);
+	/* execve(2) takes a variable as often as it is given. */
+	for (size_t i = 0; i < WATCH_ENV_MAX + 2; i++)
+		many[i] = "HOME=/";
+	many[WATCH_ENV_MAX + 2] = NULL;
+	watch_env(many, got);
+	assert_null(got[WATCH_ENV_MAX]);
+}
+
 static void has_line(pid_t pid, const char *want)
 {
 	char path[64], line[256];
@@ -307,6 +335,7 @@ int main(void)
 		WATCH(test_of_many_that_are_started_one_watches_and_a_killed_one_is_replaced),
 		WATCH(test_it_ends_with_the_last_workshop_and_leaves_nothing),
 		WATCH(test_without_a_bus_it_ends_at_once_and_says_nothing),
+		cmocka_unit_test(test_its_environment_says_where_things_are_and_no_more),
 		WATCH(test_it_has_no_capability_no_terminal_and_holds_no_directory),
 		WATCH(test_a_link_or_a_fifo_in_the_place_of_its_file_is_refused),
 	};
