@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "enclave/base/utf8.h"
 #include "enclave/place.h"
 #include "enclave/proto.h"
 
@@ -126,14 +127,6 @@ static const char *const env_names[] = {
 	"GOFLAGS",
 };
 
-static bool has_control(const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			return true;
-	return false;
-}
-
 const char *entry_name_why(const char *name)
 {
 	size_t len = strlen(name);
@@ -172,7 +165,7 @@ const char *entry_file_why(const char *file)
 		return "a file's path has 1 to 255 bytes";
 	if (file[0] == '/' || file[0] == '~')
 		return "a file's path is relative to ~/secrets: write 'kube/config'";
-	if (has_control(file))
+	if (utf8_has_control(file))
 		return "a file's path holds no control characters";
 	if (is_ours(file))
 		return "'.taz' and '.tazfs' in the vault are ours: choose another path";
@@ -216,7 +209,7 @@ const char *entry_arg_why(const char *arg)
 {
 	if (strlen(arg) > ENTRY_ARG_BYTES)
 		return "an argument has at most 4096 bytes";
-	if (has_control(arg))
+	if (utf8_has_control(arg))
 		return "an argument holds no control characters: put what needs them into a script";
 	return NULL;
 }

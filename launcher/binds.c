@@ -1,12 +1,17 @@
 #include "launcher/binds.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "enclave/base/log.h"
+#include "enclave/base/utf8.h"
 #include "launcher/workshop.h"
+
+_Static_assert(BINDS_MAX == 8, "BINDS_WANT says so");
+_Static_assert(sizeof(((struct bind *)0)->name) == WORKSHOP_NAME_MAX + 1, "room for a name");
 
 /* "SOURCE:/mnt/NAME[:ro]"; it is cut into its parts. */
 static int parse_one(char *text, struct bind *ret)
@@ -33,20 +38,12 @@ static bool has_name(const struct binds *b, const char *name)
 	return false;
 }
 
-static bool has_control(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return true;
-	return false;
-}
-
 int binds_parse(const char *text, struct binds *ret)
 {
 	char copy[BINDS_TEXT], *rest = copy, *one;
 
 	ret->n = 0;
-	if (strlen(text) >= sizeof(copy) || has_control(text))
+	if (strlen(text) >= sizeof(copy) || utf8_has_control(text))
 		return -EINVAL;
 	strcpy(copy, text);
 	while (*text && (one = strsep(&rest, ","))) {

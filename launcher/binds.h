@@ -6,7 +6,6 @@
 #ifndef TAZ_LAUNCHER_BINDS_H
 #define TAZ_LAUNCHER_BINDS_H
 
-#include <limits.h>
 #include <stdbool.h>
 
 #define BINDS_MAX  8

@@ -1,6 +1,5 @@
 #include "enclave/base/utf8.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -52,6 +51,14 @@ size_t utf8_plain(const char *s)
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | ((unsigned char)s[i] & 0x3f);
 	return n && !deceives(c) ? n : 0;
+}
+
+bool utf8_has_control(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
 }
 
 void utf8_clean(char *text, const char *keep)

@@ -2,6 +2,7 @@
 #ifndef TAZ_BASE_UTF8_H
 #define TAZ_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* utf8_length - the bytes of the character at @text: 1 to 4, or 0 when it is none, or @left is 0 */
@@ -14,6 +15,9 @@ size_t utf8_length(const char *text, size_t left);
  * Source: Unicode's Default_Ignorable_Code_Point, Bidi_Control, line and paragraph separators.
  */
 size_t utf8_plain(const char *s);
+
+/* utf8_has_control - is one of its bytes a control of ASCII (a newline and a tab, too)? */
+bool utf8_has_control(const char *s);
 
 /* utf8_clean - put a '?' for each byte of @text that is not plain, nor a character of @keep */
 void utf8_clean(char *text, const char *keep);
