@@ -144,12 +144,14 @@ static int check_numbers(const struct init *in)
  * An engine lays an empty file over /proc/keys, and the keeper looks there whether a key is gone.
  * What a process sees there is its own and root's alone. Source: proc_keys(5).
  */
+#define COVERS_MAX 4 /* an engine lays one; more than a few are no engine's */
+
 static int unmask_keys(void)
 {
 	static const char path[] = "/proc/keys";
 	struct statfs fs;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < COVERS_MAX; i++) {
 		if (statfs(path, &fs) < 0)
 			return errno == ENOENT ? 0 : -errno; /* a kernel without keyrings */
 		if (fs.f_type == PROC_SUPER_MAGIC)

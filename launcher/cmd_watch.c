@@ -14,8 +14,8 @@
 #include "launcher/watch.h"
 #include "launcher/watch_file.h"
 
-/* Its words go to the journal; where there is none they are lost, and when it does not read: the
- * host waits for nobody's words. */
+/* Its words go to the journal. They are lost where there is none, and while it does not read
+ * (O_NONBLOCK): a host on its way to sleep waits for nobody's words. */
 static int change_streams(void)
 {
 	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -1,3 +1,5 @@
+/* docker: its client tells a daemon, which may be reached by a socket that the environment names.
+ */
 #include <errno.h>
 #include <stdio.h>
 

@@ -16,11 +16,10 @@
 #define MANAGER "/org/freedesktop/login1", LOGIND ".Manager"
 #define BUS	"org.freedesktop.DBus"
 
-/* Of logind.conf(5), InhibitDelayMaxSec=, until it has told its own. */
-#define DELAY_USEC    5000000
-#define AGAIN_MS      1000
-#define AGAIN_MOST_MS 60000
-#define ASK_USEC      2000000
+#define DELAY_USEC	  5000000 /* logind.conf(5), InhibitDelayMaxSec=, until it has told its own */
+#define RETRY_MS	  1000	  /* an inhibitor that was refused: again, later and later */
+#define RETRY_MAX_MS	  60000
+#define CALL_TIMEOUT_USEC 2000000 /* doctor's: a bus that hangs holds up no report */
 
 struct host_bus {
 	sd_bus *bus;
@@ -29,12 +28,12 @@ struct host_bus {
 	char *owner;   /* whose signals count: the unique name of logind, or NULL */
 	int inhibitor; /* closing it lets the host sleep; or -EBADF */
 	uint64_t delay_usec;
-	bool asking;	     /* for an inhibitor */
-	bool sleeps, ends;   /* as it has told */
-	bool let_go;	     /* of this sleep or end */
-	bool heard, deaf;    /* which of the two was said */
-	int64_t again;	     /* when an inhibitor is asked for again, ms; 0: not */
-	int64_t again_after; /* and how long after the next refusal, ms */
+	bool asking;		/* for an inhibitor */
+	bool sleeps, ends;	/* as it has told */
+	bool let_go;		/* of this sleep or end */
+	bool heard, deaf;	/* which of the two was said */
+	int64_t retry_at_ms;	/* when an inhibitor is asked for again; 0: not */
+	int64_t retry_after_ms; /* and how long after the next refusal */
 };
 
 static int64_t now_ms(void)
@@ -64,10 +63,10 @@ static int on_delay(sd_bus_message *m, void *arg, sd_bus_error *unused)
 
 static void refused(struct host_bus *b)
 {
-	b->again = now_ms() + b->again_after;
-	b->again_after *= 2;
-	if (b->again_after > AGAIN_MOST_MS)
-		b->again_after = AGAIN_MOST_MS;
+	b->retry_at_ms = now_ms() + b->retry_after_ms;
+	b->retry_after_ms *= 2;
+	if (b->retry_after_ms > RETRY_MAX_MS)
+		b->retry_after_ms = RETRY_MAX_MS;
 	if (!b->deaf && b->inhibitor < 0)
 		say(b, HOST_DEAF, "no logind answers on the system bus");
 	b->deaf = true;
@@ -77,8 +76,8 @@ static void granted(struct host_bus *b, int fd)
 {
 	fd_close(&b->inhibitor);
 	b->inhibitor = fd;
-	b->again = 0;
-	b->again_after = AGAIN_MS;
+	b->retry_at_ms = 0;
+	b->retry_after_ms = RETRY_MS;
 	/* It was asked for before, and comes when all is done. */
 	if (b->let_go)
 		fd_close(&b->inhibitor);
@@ -108,9 +107,10 @@ static void ask_inhibitor(struct host_bus *b)
 {
 	int r;
 
-	b->again = 0;
+	b->retry_at_ms = 0;
 	if (b->asking)
 		return;
+	/* What fails leaves the delay as it is known. */
 	sd_bus_call_method_async(b->bus, NULL, LOGIND, "/org/freedesktop/login1",
 				 "org.freedesktop.DBus.Properties", "Get", on_delay, b, "ss",
 				 LOGIND ".Manager", "InhibitDelayMaxUSec");
@@ -125,7 +125,7 @@ static void ask_inhibitor(struct host_bus *b)
 
 /* --- who is logind --------------------------------------------------------------------------- */
 
-static int is_owner(struct host_bus *b, const char *name)
+static int set_owner(struct host_bus *b, const char *name)
 {
 	free(b->owner);
 	b->owner = *name ? strdup(name) : NULL;
@@ -143,7 +143,7 @@ static int on_owner(sd_bus_message *m, void *arg, sd_bus_error *unused)
 	/* No owner yet: asking starts it, where it can be started. */
 	if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "s", &name) < 0)
 		name = "";
-	return is_owner(arg, name);
+	return set_owner(arg, name);
 }
 
 static bool is_from(sd_bus_message *m, const char *who)
@@ -160,7 +160,7 @@ static int on_owner_changed(sd_bus_message *m, void *arg, sd_bus_error *unused)
 	if (!is_from(m, BUS) || sd_bus_message_read(m, "sss", &name, &before, &after) <= 0 ||
 	    strcmp(name, LOGIND) != 0)
 		return 0;
-	return is_owner(arg, after);
+	return set_owner(arg, after);
 }
 
 /* --- what it says ---------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ static void prepare(struct host_bus *b, bool *which, bool begins, const char *wh
 	} else if (before && !b->sleeps && !b->ends) {
 		b->let_go = false;
 		say(b, HOST_WAKES, why);
-		b->again_after = AGAIN_MS;
+		b->retry_after_ms = RETRY_MS;
 		if (b->inhibitor < 0)
 			ask_inhibitor(b);
 	}
@@ -280,7 +280,7 @@ int host_bus_open(host_event_t *fn, void *arg, struct host_bus **ret)
 	b->arg = arg;
 	b->inhibitor = -EBADF;
 	b->delay_usec = DELAY_USEC;
-	b->again_after = AGAIN_MS;
+	b->retry_after_ms = RETRY_MS;
 	r = begin(b);
 	if (r < 0) {
 		host_bus_free(b);
@@ -311,7 +311,7 @@ struct pollfd host_bus_poll(const struct host_bus *b)
 int host_bus_timeout_ms(const struct host_bus *b)
 {
 	uint64_t usec;
-	int64_t at = b->again, now = now_ms();
+	int64_t at = b->retry_at_ms, now = now_ms();
 
 	if (sd_bus_get_timeout(b->bus, &usec) >= 0 && usec != UINT64_MAX) {
 		int64_t ms = (int64_t)((usec + 999) / 1000);
@@ -336,7 +336,7 @@ int host_bus_process(struct host_bus *b)
 		r = -ECONNRESET;
 	if (r < 0)
 		return r;
-	if (b->again && now_ms() >= b->again)
+	if (b->retry_at_ms && now_ms() >= b->retry_at_ms)
 		ask_inhibitor(b);
 	return 0;
 }
@@ -363,7 +363,7 @@ const char *host_bus_ask(void)
 
 	if (sd_bus_open_system_with_description(&bus, "taz") < 0)
 		return "no system bus answers";
-	sd_bus_set_method_call_timeout(bus, ASK_USEC);
+	sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_USEC);
 	if (sd_bus_call_method(bus, LOGIND, MANAGER, "ListInhibitors", &err, &reply, "") < 0)
 		why = "no logind answers on the system bus";
 	sd_bus_message_unref(reply);

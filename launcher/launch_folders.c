@@ -77,7 +77,7 @@ static int choose_workspace(struct launch *l)
 		free(cwd);
 		cwd = strdup(empty);
 		if (!cwd)
-			return -ENOMEM;
+			return log_err(-ENOMEM, "choose a workspace");
 	}
 	if (strlen(cwd) >= sizeof(l->rec.workspace) || strchr(cwd, '\n')) {
 		log_error("this directory's name cannot be a workspace");

@@ -13,7 +13,7 @@
 #include "enclave/base/run.h"
 #include "launcher/workshop.h"
 
-#define AGAIN_MS 300
+#define RETRY_MS 300
 #define TRIES	 5 /* what fails so often fails: nobody is held up for it */
 
 struct shop {
@@ -63,7 +63,7 @@ static void give_up(struct shop *s)
 static void failed(struct shop *s, int64_t now_ms)
 {
 	s->pid = 0;
-	s->next_ms = now_ms + AGAIN_MS;
+	s->next_ms = now_ms + RETRY_MS;
 	if (++s->tries == TRIES)
 		give_up(s);
 }

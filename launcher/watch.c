@@ -19,12 +19,12 @@
 #include "launcher/lock_all.h"
 #include "launcher/watch_file.h"
 
-#define LOOK_MS	      60000 /* is a workshop up still? One that was killed tells nobody */
-#define LOOK_MOST_MS  30000 /* an engine that does not answer by then: it is */
-#define AGAIN_MS      500   /* the bus went away: it is tried again, later and later */
-#define AGAIN_MOST_MS 30000
-#define MARGIN_MS     500  /* of logind's delay that is left when the host is let go */
-#define SCREEN_MS     5000 /* a locked screen waits for nobody; this long without a word */
+#define LOOK_MS		60000 /* is a workshop up still? One that was killed tells nobody */
+#define LOOK_TIMEOUT_MS 30000 /* an engine that does not answer by then: it is */
+#define RETRY_MS	500   /* the bus went away: it is tried again, later and later */
+#define RETRY_MAX_MS	30000
+#define MARGIN_MS	500  /* of logind's delay that is left when the host is let go */
+#define SCREEN_MS	5000 /* a locked screen waits for nobody; this long without a word */
 
 enum { NEVER = -1 };
 
@@ -32,8 +32,8 @@ struct watch {
 	const char *root;
 	int file, moved, signals; /* moved: inotify(7) of @file */
 	struct host_bus *bus;	  /* or NULL: it is gone */
-	int64_t bus_at;		  /* when it is tried again */
-	int64_t bus_after;
+	int64_t retry_at_ms;	  /* when it is tried again */
+	int64_t retry_after_ms;
 	bool was_deaf; /* something may have been missed */
 	struct lock_all *locks;
 	bool locking;	     /* until it was said how it ended */
@@ -127,7 +127,7 @@ static void on_event(void *arg, enum host_event what, const char *why)
 	case HOST_HEARD:
 		log_info("%s", why);
 		tell_state(w, WATCH_LISTENS);
-		w->bus_after = AGAIN_MS;
+		w->retry_after_ms = RETRY_MS;
 		/* Nobody tells what was missed. */
 		if (w->was_deaf)
 			on_screen(w, "events of this host may have been missed");
@@ -155,8 +155,9 @@ static void on_event(void *arg, enum host_event what, const char *why)
 
 static void bus_later(struct watch *w)
 {
-	w->bus_at = now_ms() + w->bus_after;
-	w->bus_after = w->bus_after * 2 > AGAIN_MOST_MS ? AGAIN_MOST_MS : w->bus_after * 2;
+	w->retry_at_ms = now_ms() + w->retry_after_ms;
+	w->retry_after_ms =
+		w->retry_after_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_after_ms * 2;
 }
 
 static void bus_is_gone(struct watch *w, int err)
@@ -175,7 +176,7 @@ static void see_bus(struct watch *w)
 {
 	int r;
 
-	if (!w->bus && now_ms() >= w->bus_at && host_bus_open(on_event, w, &w->bus) < 0)
+	if (!w->bus && now_ms() >= w->retry_at_ms && host_bus_open(on_event, w, &w->bus) < 0)
 		bus_later(w);
 	r = w->bus ? host_bus_process(w->bus) : 0;
 	if (r < 0)
@@ -189,7 +190,7 @@ static void begin_look(struct watch *w)
 	char *argv[] = { "tazlaunch", "watch-host", "--look", NULL };
 
 	w->poked = false;
-	w->look_at = now_ms() + LOOK_MOST_MS;
+	w->look_at = now_ms() + LOOK_TIMEOUT_MS;
 	if (run_start("/proc/self/exe", argv, environ, NULL, 0, &w->look) < 0) {
 		w->look = 0;
 		w->look_at = now_ms() + LOOK_MS;
@@ -247,7 +248,7 @@ static void see_look(struct watch *w)
 		return;
 	}
 	kill(w->look, SIGKILL); /* which counts as: there is one */
-	w->look_at = now_ms() + LOOK_MOST_MS;
+	w->look_at = now_ms() + LOOK_TIMEOUT_MS;
 }
 
 static void on_moved(struct watch *w)
@@ -309,7 +310,7 @@ static int wait_something(struct watch *w)
 	struct pollfd p[3] = { { .fd = w->signals, .events = POLLIN },
 			       { .fd = w->moved, .events = POLLIN },
 			       { .fd = -1 } };
-	int timeout = w->bus ? host_bus_timeout_ms(w->bus) : until(w->bus_at, -1);
+	int timeout = w->bus ? host_bus_timeout_ms(w->bus) : until(w->retry_at_ms, -1);
 
 	if (w->bus)
 		p[2] = host_bus_poll(w->bus);
@@ -339,12 +340,14 @@ static int open_all(struct watch *w)
 	if (r < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return r < 0 ? r : -errno;
 	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	w->moved = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	w->locks = lock_all_new(w->root);
-	if (w->signals < 0 || w->moved < 0 || !w->locks)
-		return w->locks ? -errno : -ENOMEM;
-	if (inotify_add_watch(w->moved, path, IN_ATTRIB) < 0)
+	if (w->signals < 0)
 		return -errno;
+	w->moved = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (w->moved < 0 || inotify_add_watch(w->moved, path, IN_ATTRIB) < 0)
+		return -errno;
+	w->locks = lock_all_new(w->root);
+	if (!w->locks)
+		return -ENOMEM;
 	tell_state(w, WATCH_BEGINS);
 	return 0;
 }
@@ -385,7 +388,7 @@ int watch_run(const char *root, int file)
 			   .moved = -EBADF,
 			   .signals = -EBADF,
 			   .deadline = NEVER,
-			   .bus_after = AGAIN_MS,
+			   .retry_after_ms = RETRY_MS,
 			   .look_at = now_ms() + LOOK_MS };
 	int r = open_all(&w);
 

@@ -6,7 +6,6 @@
 #ifndef TAZ_LAUNCHER_WATCH_FILE_H
 #define TAZ_LAUNCHER_WATCH_FILE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,7 +40,8 @@ int watch_file_write(int fd, enum watch_state state);
 /* watch_file_look - what the one who watches has written; WATCH_NONE also when it can't be told */
 enum watch_state watch_file_look(const char *root);
 
-/* watch_file_poke - a workshop is down: the one who watches looks whether it is needed still */
+/* watch_file_poke - a workshop is down: the one who watches looks whether it is needed still. When
+ * it can't be told it looks by itself, within a minute. */
 void watch_file_poke(const char *root);
 
 /* watch_file_path - of the file. Returns 0 or -ENAMETOOLONG. */

@@ -357,7 +357,6 @@ static struct ask_parked *copy_request(void)
 static enum ask_end park(struct view *v, const struct ask_what *what)
 {
 	struct ask_question *q = calloc(1, sizeof(*q));
-
 	struct ask_who who;
 
 	if (q && ask_describe(v, what, true, &who, &q->text) == 0)
