@@ -27,13 +27,12 @@ static int check_around(const struct launch *l, const char *dir)
 	int r = workshop_around(l->state_dir, dir, is_up, name);
 
 	if (r < 0)
-		return log_err(r, "look whether %s is in the workspace of %s", dir, name);
+		return log_err(r, "look whether %s is in a folder of %s", dir, name);
 	if (r == 0)
 		return 0;
-	log_error(
-		"%s is in the workspace of %s, which is up: from inside there it can be exchanged "
-		"for any other; use another, or go on after 'tazlaunch down --name %s'",
-		dir, name, name);
+	log_error("%s is in a folder of %s, which is up: from inside there it can be exchanged "
+		  "for any other; use another, or go on after 'tazlaunch down --name %s'",
+		  dir, name, name);
 	return -EBUSY;
 }
 
