@@ -142,9 +142,9 @@ const struct cmd cmd_status = {
 	.help = "down, locked or unlocked; sessions; time to lock",
 	.details =
 		"  --json               one object: name, engine, rights (of this host: privileged, least,\n"
-		"                       none), state (down, locked, opening, unlocked, locking), sessions, idle (seconds to lock),\n"
-		"                       idle_limit, generation, saved, workspace, image\n" OPTS_HELP_COMMON
-		"\n"
+		"                       none), state (down, locked, opening, unlocked, locking),\n"
+		"                       sessions, idle (seconds to lock), idle_limit, generation,\n"
+		"                       saved, workspace, image\n" OPTS_HELP_COMMON "\n"
 		"Example:  sudo tazlaunch status --json | jq -r .state\n"
 		"\n"
 		"Exit codes: 0 it is known, also when it is down; 1 it could not be asked; 2 usage.\n",

@@ -200,7 +200,7 @@ const struct cmd cmd_tour = {
 	.details =
 		"  --yes                do not wait for Enter between the steps; nor is it waited for\n"
 		"                       without a terminal\n"
-		"  --engine ENGINE      docker, podman or vm: where it runs (default: what this machine can do)\n"
+		"  --engine ENGINE      docker, podman or vm (default: what this machine can do)\n"
 		"\n"
 		"Each step is a real command, shown with what it really prints: a session that reads a\n"
 		"secret, an outsider of the same user who is denied, a kill -9 that locks, and a lock\n"

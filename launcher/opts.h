@@ -96,10 +96,10 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"                       for every one\n"
 
 /* What stands in every --help. */
-#define OPTS_HELP_COMMON                                                                                 \
-	"  --name NAME          which workshop (default: default)\n"                                     \
-	"  --engine ENGINE      docker, podman or vm (default: what it was started with, or what this\n" \
-	"                       machine can do)\n"
+#define OPTS_HELP_COMMON                                                                       \
+	"  --name NAME          which workshop (default: default)\n"                           \
+	"  --engine ENGINE      docker, podman or vm (default: what it was started with, or\n" \
+	"                       what this machine can do)\n"
 #define OPTS_HELP_UP                                                                                          \
 	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"               \
 	"                       the vault is made\n"                                                          \
@@ -112,7 +112,8 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --network HOW        none, or nat: out, but not in (default: nat, but none with vm)\n"             \
 	"  --least              the container gets what it needs of this host, and no more\n"                 \
 	"  --privileged         the container gets all of this host (default)\n"                              \
-	"  --mount LIST         more folders of this host: /path:/mnt/NAME[:ro], with commas between\n"       \
+	"  --mount LIST         more folders of this host, with commas between:\n"                            \
+	"                       /path:/mnt/NAME or /path:/mnt/NAME:ro\n"                                      \
 	"  --timezone ZONE      of sessions, such as Europe/Berlin (default: this host's)\n"                  \
 	"  --view-memory MODE   cached (default), or strict: the kernel caches no contents\n" OPTS_HELP_LAYER \
 		OPTS_HELP_COMMON

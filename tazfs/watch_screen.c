@@ -201,16 +201,18 @@ static uint32_t special_key(wint_t code)
 	return KEY_IS_UNKNOWN;
 }
 
+enum { BS = 0x08, ESC = 0x1b, DEL = 0x7f };
+
 static uint32_t plain_key(wint_t c)
 {
 	switch (c) {
 	case '\r':
 	case '\n':
 		return KEY_IS_ENTER;
-	case 27:
+	case ESC:
 		return KEY_IS_ESCAPE;
-	case 8:
-	case 127:
+	case BS:
+	case DEL:
 		return KEY_IS_BACKSPACE;
 	default:
 		return c < KEY_IS_UP ? c : KEY_IS_UNKNOWN;
