@@ -100,7 +100,7 @@ test_a_declared_kubeconfig_comes_in_and_its_path_goes_out()
 	END
 	refused day -- enclave pull
 	day -- sh -euc 'enclave pull --approve "$(enclave pull --list --json | jq -r ".[].hash")"'
-	day -- enclave env | grep -qx "export KUBECONFIG='/home/taz/secrets/kube/config'"
+	day -- enclave env | grep -x "export KUBECONFIG='/home/taz/secrets/kube/config'" >/dev/null
 	day -- sh -euc 'eval "$(enclave env)"; cat "$KUBECONFIG"; cat ~/.kube/config' | grep -c MARKER-kube | grep -qx 2
 	# the bridge leads nowhere while it is locked
 	refused taz --name day exec -- sh -c 'echo plain > ~/.kube/config'
@@ -110,7 +110,7 @@ test_a_declared_kubeconfig_comes_in_and_its_path_goes_out()
 test_neovim_saves_a_file()
 {
 	day -- sh -euc 'nvim --headless -c "normal! Go# edited" -c wq ~/secrets/kubeconfig'
-	day -- sh -c 'cat ~/secrets/kubeconfig' | tail -n 1 | grep -qx '# edited'
+	day -- sh -c 'cat ~/secrets/kubeconfig' | tail -n 1 | grep -x '# edited' >/dev/null
 	# and leaves no copy of it anywhere else
 	refused taz --name day exec -- grep -rs MARKER-kube /home/taz /tmp /var/tmp /run
 }
