@@ -11,6 +11,7 @@
 #include "enclave/base/size.h"
 #include "tazfs/audit_text.h"
 #include "tazfs/cmd.h"
+#include "tazfs/cmd_grants.h"
 #include "tazfs/control_client.h"
 #include "tazfs/grant.h"
 #include "tazfs/policy.h"
@@ -259,6 +260,17 @@ static int revoke_these(int root, const long long *numbers, int n)
 		if (revoke(root, numbers[i]) < 0)
 			code = CMD_FAILED;
 	return code;
+}
+
+int grants_show(const char *dir, uint32_t number)
+{
+	autoclose int root = control_open(dir);
+
+	if (root < 0)
+		return root;
+	if (number && revoke(root, number) == 0)
+		puts("");
+	return list_text(root);
 }
 
 static int parse_numbers(const struct args *a, long long *ret)

@@ -16,6 +16,7 @@
 #include "enclave/base/secret.h"
 #include "enclave/client.h"
 #include "tazfs/audit_source.h"
+#include "tazfs/cmd_grants.h"
 #include "tazfs/feed.h"
 #include "tazfs/watch_screen.h"
 #include "tazfs/watch_ui.h"
@@ -32,7 +33,9 @@
 struct watch {
 	struct watch_ui ui;
 	struct audit_print log; /* what the child writes to its pipe */
-	struct feed audit, status, lock;
+	struct feed audit, status, lock, grants;
+	char answers[64 * 1024]; /* what grants has told so far, with a NUL */
+	size_t n_answers;
 	struct audit_cutter cutter;
 	char *mem; /* AUDIT_PARSE_MEM(AUDIT_LINE_MAX) */
 	int signals;
@@ -91,6 +94,13 @@ static int run_lock(void *arg)
 	else
 		log_info("locked and saved");
 	return CMD_DONE;
+}
+
+static int run_grants(void *arg)
+{
+	const struct watch *w = arg;
+
+	return grants_show(w->log.dir, w->ui.number) < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 /* Without the program's name, which log.h puts there. */
@@ -178,6 +188,30 @@ static void hear_lock(struct watch *w)
 	watch_ui_say(&w->ui, said(&w->lock, "the lock was not done"));
 }
 
+/* The list when it is whole, below what is said about the one that was taken back. */
+static void hear_grants(struct watch *w)
+{
+	char text[sizeof(w->answers) + FEED_SAID];
+	size_t room = sizeof(w->answers) - 1 - w->n_answers;
+	ssize_t n = room ? read(w->grants.out, w->answers + w->n_answers, room) : 0;
+	const char *why;
+
+	if (n > 0) {
+		w->n_answers += (size_t)n;
+		return;
+	}
+	feed_end(&w->grants);
+	why = said(&w->grants, "");
+	w->answers[w->n_answers] = '\0';
+	snprintf(text, sizeof(text), "%s%s%s", why, *why ? "\n\n" : "", w->answers);
+	if (!w->n_answers)
+		watch_ui_say(&w->ui, *why ? why : "the answers can't be read");
+	else
+		watch_ui_answers(&w->ui, text);
+	secret_wipe(w->answers, sizeof(w->answers));
+	secret_wipe(text, sizeof(text));
+}
+
 static void hear_said(struct watch *w, struct feed *f)
 {
 	feed_hear(f);
@@ -198,6 +232,15 @@ static void begin_lock(struct watch *w)
 	watch_ui_say(&w->ui, r < 0 ? strerror(-r) : "locking ...");
 }
 
+static void begin_grants(struct watch *w)
+{
+	int r = w->grants.pid ? -EALREADY : feed_start(&w->grants, run_grants, w);
+
+	w->n_answers = r < 0 ? w->n_answers : 0;
+	if (r < 0 && r != -EALREADY)
+		watch_ui_say(&w->ui, strerror(-r));
+}
+
 static void on_want(struct watch *w, enum watch_want want)
 {
 	switch (want) {
@@ -213,6 +256,9 @@ static void on_want(struct watch *w, enum watch_want want)
 		break;
 	case WANT_REDRAW:
 		w->redraw = true;
+		break;
+	case WANT_ANSWERS:
+		begin_grants(w);
 		break;
 	case WANT_NOTHING:
 		break;
@@ -289,9 +335,11 @@ enum {
 	AT_AUDIT,
 	AT_STATUS,
 	AT_LOCK,
+	AT_GRANTS,
 	AT_AUDIT_SAID,
 	AT_STATUS_SAID,
 	AT_LOCK_SAID,
+	AT_GRANTS_SAID,
 	ATS
 };
 
@@ -300,8 +348,9 @@ static void hear(struct watch *w, const struct pollfd *p)
 	static void (*const out[])(struct watch * w) = { [AT_SIGNALS] = hear_signals,
 							 [AT_AUDIT] = hear_audit,
 							 [AT_STATUS] = hear_status,
-							 [AT_LOCK] = hear_lock };
-	struct feed *const err[] = { &w->audit, &w->status, &w->lock };
+							 [AT_LOCK] = hear_lock,
+							 [AT_GRANTS] = hear_grants };
+	struct feed *const err[] = { &w->audit, &w->status, &w->lock, &w->grants };
 
 	if (p[AT_KEYS].revents)
 		hear_keys(w, p[AT_KEYS].revents & ~POLLIN);
@@ -309,7 +358,7 @@ static void hear(struct watch *w, const struct pollfd *p)
 	for (int i = AT_AUDIT_SAID; i < ATS; i++)
 		if (p[i].revents)
 			hear_said(w, err[i - AT_AUDIT_SAID]);
-	for (int i = AT_SIGNALS; i <= AT_LOCK; i++)
+	for (int i = AT_SIGNALS; i <= AT_GRANTS; i++)
 		if (p[i].revents)
 			out[i](w);
 }
@@ -334,9 +383,11 @@ static int loop(struct watch *w)
 					 [AT_AUDIT] = { .fd = w->audit.out },
 					 [AT_STATUS] = { .fd = w->status.out },
 					 [AT_LOCK] = { .fd = w->lock.out },
+					 [AT_GRANTS] = { .fd = w->grants.out },
 					 [AT_AUDIT_SAID] = { .fd = w->audit.err },
 					 [AT_STATUS_SAID] = { .fd = w->status.err },
-					 [AT_LOCK_SAID] = { .fd = w->lock.err } };
+					 [AT_LOCK_SAID] = { .fd = w->lock.err },
+					 [AT_GRANTS_SAID] = { .fd = w->grants.err } };
 		int n;
 
 		draw_if_due(w);
@@ -421,6 +472,7 @@ static int run_watch(struct watch *w)
 	feed_end(&w->audit);
 	feed_end(&w->status);
 	feed_end(&w->lock);
+	feed_end(&w->grants);
 	audit_cutter_done(&w->cutter);
 	free(w->mem);
 	watch_ui_done(&w->ui);
@@ -434,6 +486,7 @@ int watch(const struct audit_print *log)
 			   .audit = FEED_NONE,
 			   .status = FEED_NONE,
 			   .lock = FEED_NONE,
+			   .grants = FEED_NONE,
 			   .signals = -EBADF };
 
 	w.log.follow = w.log.json = true;

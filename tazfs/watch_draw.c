@@ -137,7 +137,7 @@ static void draw_body(struct watch_ui *u, const struct watch_paper *p, size_t fi
 		      uint64_t now_ns)
 {
 	u->seen = end - first;
-	if (u->mode == MODE_PAGE)
+	if (u->page)
 		draw_page(u, p, first, end);
 	else if (u->off)
 		draw_off(u, p, first, end);
@@ -183,12 +183,20 @@ static void draw_keys(const struct watch_ui *u, const struct watch_paper *p, siz
 		audit_put_name(&o, u->m.filter);
 		audit_puts(&o, "_   Enter: keep it   Escape: as before");
 		style = WATCH_QUESTION;
+	} else if (u->mode == MODE_TAKE) {
+		audit_puts(&o, "Take back which answer?  ");
+		if (u->number)
+			audit_put_number(&o, u->number);
+		audit_puts(&o, "_   Enter: take it back   Escape: no");
+		style = WATCH_QUESTION;
 	} else if (u->mode == MODE_PAGE) {
+		audit_puts(&o, u->answers ? "r: take one back   " : "");
 		audit_puts(&o, "up, down: scroll   any other key: back");
 	} else {
 		put_filter(&o, &u->m);
-		audit_puts(&o,
-			   "q quit  l lock  Enter more  d rule  / filter  ! not allowed  ? help");
+		audit_puts(
+			&o,
+			"q quit  l lock  Enter more  d rule  a answers  / filter  ! not allowed  ? help");
 	}
 	text[o.n] = '\0';
 	if (u->said && u->mode == MODE_LIST)
@@ -217,7 +225,7 @@ static void draw_top(const struct watch_ui *u, const struct watch_paper *p, bool
  * never left out. */
 void watch_ui_draw(struct watch_ui *u, const struct watch_paper *p, uint64_t now_ns)
 {
-	bool asks = u->mode == MODE_LOCK || u->mode == MODE_TYPE;
+	bool asks = u->mode != MODE_LIST && u->mode != MODE_PAGE;
 	size_t keys = p->rows >= 2 || asks, title = p->rows >= 3, head = p->rows >= 5;
 
 	if (!p->rows || !p->cols)

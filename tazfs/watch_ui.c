@@ -7,6 +7,7 @@
 #include <wchar.h>
 
 #include "enclave/base/secret.h"
+#include "enclave/base/utf8.h"
 
 static void wipe(char **text)
 {
@@ -51,6 +52,7 @@ static char *printable(const char *text)
 static void leave_page(struct watch_ui *u)
 {
 	wipe(&u->page);
+	u->answers = false;
 	u->mode = MODE_LIST;
 	u->from = 0;
 }
@@ -92,8 +94,9 @@ static const char help_text[] =
 	"  up, down, k, j       choose a row        Enter   all that is known of it\n"
 	"  page keys, g, G      further             d       a rule that denies it\n"
 	"  /                    rows with a text    !       only what was not allowed\n"
-	"  l                    lock the vault      q       quit\n"
-	"  Escape               all rows again      ^L      draw again\n"
+	"  l                    lock the vault      a       what a person has answered,\n"
+	"  Escape               all rows again              and take it back\n"
+	"  ^L                   draw again          q       quit\n"
 	"\n"
 	"To watch keeps no vault open: the time to lock goes on.\n";
 
@@ -101,10 +104,20 @@ static void turn_to(struct watch_ui *u, char *page)
 {
 	if (!page)
 		return;
-	wipe(&u->page);
+	leave_page(u);
 	u->page = page;
 	u->mode = MODE_PAGE;
-	u->from = 0;
+}
+
+void watch_ui_answers(struct watch_ui *u, const char *text)
+{
+	char *page = strdup(text);
+
+	if (!page)
+		return;
+	utf8_clean(page, "\n");
+	turn_to(u, page);
+	u->answers = true;
 }
 
 /* Room for a row's strings, four times, and for words between. */
@@ -222,6 +235,9 @@ static enum watch_want key_in_list(struct watch_ui *u, uint32_t key)
 	case 'd':
 		show_rule(u);
 		break;
+	case 'a':
+		u->number = 0;
+		return WANT_ANSWERS;
 	case '?':
 	case 'h':
 		turn_to(u, strdup(help_text));
@@ -281,6 +297,32 @@ static void key_in_filter(struct watch_ui *u, uint32_t key)
 	watch_model_filter(&u->m, text);
 }
 
+static enum watch_want key_in_number(struct watch_ui *u, uint32_t key)
+{
+	if (key >= '0' && key <= '9' && u->number < UINT32_MAX / 10) {
+		u->number = u->number * 10 + (key - '0');
+	} else if (key == KEY_IS_BACKSPACE) {
+		u->number /= 10;
+	} else if (key == KEY_IS_ENTER || key == KEY_IS_ESCAPE) {
+		u->mode = MODE_PAGE;
+		if (key == KEY_IS_ENTER && u->number)
+			return WANT_ANSWERS;
+	}
+	return WANT_NOTHING;
+}
+
+static void key_in_page(struct watch_ui *u, uint32_t key)
+{
+	if (moved(u, key))
+		return;
+	if (!u->answers || key != 'r') {
+		leave_page(u);
+		return;
+	}
+	u->number = 0;
+	u->mode = MODE_TAKE;
+}
+
 enum watch_want watch_ui_key(struct watch_ui *u, uint32_t key)
 {
 	wipe(&u->said);
@@ -294,9 +336,10 @@ enum watch_want watch_ui_key(struct watch_ui *u, uint32_t key)
 		u->mode = MODE_LIST;
 		return key == 'y' || key == 'Y' ? WANT_LOCK : WANT_NOTHING;
 	case MODE_PAGE:
-		if (!moved(u, key))
-			leave_page(u);
+		key_in_page(u, key);
 		return WANT_NOTHING;
+	case MODE_TAKE:
+		return key_in_number(u, key);
 	case MODE_LIST:
 		break;
 	}

@@ -42,24 +42,34 @@ struct watch_paper {
 	void (*verdict)(void *arg, size_t row, size_t col, size_t cols, uint32_t verdict);
 };
 
-enum watch_want { WANT_NOTHING, WANT_QUIT, WANT_LOCK, WANT_RETRY, WANT_REDRAW };
+enum watch_want {
+	WANT_NOTHING,
+	WANT_QUIT,
+	WANT_LOCK,
+	WANT_RETRY,
+	WANT_REDRAW,
+	WANT_ANSWERS, /* the list of a person's answers; before that, take back u->number */
+};
 
 enum watch_mode {
 	MODE_LIST, /* the rows */
 	MODE_PAGE, /* a text in their place */
 	MODE_TYPE, /* the filter is being typed */
 	MODE_LOCK, /* lock? */
+	MODE_TAKE, /* the number of an answer is being typed */
 };
 
 struct watch_ui {
 	struct watch_model m;
 	struct watch_status st;
 	bool has_status;
-	char *off;   /* why nothing is shown, printable; NULL: it is */
-	char *said;  /* a message for the last line until the next key, printable; or NULL */
-	char *page;  /* MODE_PAGE */
-	size_t from; /* the first row that is shown, or the first line of the page */
-	size_t seen; /* rows of the body, when it was last drawn */
+	char *off;	 /* why nothing is shown, printable; NULL: it is */
+	char *said;	 /* a message for the last line until the next key, printable; or NULL */
+	char *page;	 /* MODE_PAGE */
+	bool answers;	 /* the page is the list of answers */
+	uint32_t number; /* of the answer that is taken back; 0: none */
+	size_t from;	 /* the first row that is shown, or the first line of the page */
+	size_t seen;	 /* rows of the body, when it was last drawn */
 	enum watch_mode mode;
 	char before[WATCH_FILTER]; /* MODE_TYPE: what escape brings back */
 };
@@ -77,6 +87,9 @@ void watch_ui_on(struct watch_ui *u);
 
 /* watch_ui_say - a message; any bytes, copied */
 void watch_ui_say(struct watch_ui *u, const char *text);
+
+/* watch_ui_answers - the list of them, as a page. @text: any bytes, lines */
+void watch_ui_answers(struct watch_ui *u, const char *text);
 
 enum watch_want watch_ui_key(struct watch_ui *u, uint32_t key);
 

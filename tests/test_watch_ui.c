@@ -255,6 +255,44 @@ static void test_a_rule_is_shown_or_why_there_is_none(void **state)
 	assert_int_equal(shown("refuses it already"), -1);
 }
 
+static void test_an_answer_is_taken_back_by_its_number(void **state)
+{
+	assert_int_equal(type("a"), WANT_ANSWERS);
+	assert_int_equal(u.number, 0);
+	watch_ui_answers(&u, "  ID  ANSWER\n   1  allow \033[2Jx\n");
+	assert_true(shown("   1  allow ?[2Jx") > 0);
+	assert_true(shown("r: take one back") > 0);
+	assert_int_equal(type("r"), WANT_NOTHING);
+	assert_int_equal(type("x12"), WANT_NOTHING);
+	assert_true(shown("Take back which answer?  12_") > 0);
+	assert_true(shown("   1  allow") > 0); /* it is read while that is typed */
+	assert_int_equal(watch_ui_key(&u, KEY_IS_BACKSPACE), WANT_NOTHING);
+	assert_int_equal(type("\r"), WANT_ANSWERS);
+	assert_int_equal(u.number, 1);
+	/* No number, or Escape: none. */
+	assert_int_equal(type("r\r"), WANT_NOTHING);
+	assert_int_equal(type("r7"), WANT_NOTHING);
+	assert_int_equal(watch_ui_key(&u, KEY_IS_ESCAPE), WANT_NOTHING);
+	assert_int_equal(shown("Take back"), -1);
+	type("r99999999999999999999");
+	assert_true(shown("which answer?  999999999_") > 0);
+	/* Of a locked vault nothing is left. */
+	watch_ui_off(&u, "locked");
+	assert_int_equal(shown("   1  allow"), -1);
+	assert_int_equal(type("r"), WANT_NOTHING);
+	assert_int_equal(shown("Take back"), -1);
+}
+
+/* Another page has no answers. */
+static void test_only_the_list_of_answers_takes_one_back(void **state)
+{
+	watch_ui_answers(&u, "   1  allow\n");
+	type("q?");
+	assert_int_equal(shown("r: take one back"), -1);
+	assert_int_equal(type("r"), WANT_NOTHING);
+	assert_int_equal(shown("Take back"), -1);
+}
+
 static void test_a_lock_forgets_all_and_a_new_look_begins_anew(void **state)
 {
 	feed("ssh/id", AUDIT_ALLOW);
@@ -324,6 +362,8 @@ int main(void)
 		T(test_a_filter_has_whole_characters),
 		T(test_only_what_was_not_allowed),
 		T(test_a_rule_is_shown_or_why_there_is_none),
+		T(test_an_answer_is_taken_back_by_its_number),
+		T(test_only_the_list_of_answers_takes_one_back),
 		T(test_a_lock_forgets_all_and_a_new_look_begins_anew),
 		T(test_a_long_page_is_scrolled_to_its_end_and_no_further),
 		T(test_the_title_tells_the_time_to_lock),

@@ -33,6 +33,20 @@ static void test_what_happens_is_seen_while_it_does_and_repeats_are_one_row(void
 	quits();
 }
 
+static void test_answers_are_listed_and_what_cannot_be_taken_back_is_said(void **state)
+{
+	watch();
+	sees("q quit");
+	type("a");
+	sees("no answer of a person counts now");
+	type("r7\r");
+	sees("no answer has the number 7");
+	sees("no answer of a person counts now");
+	type(" q"); /* further, and back */
+	sees("q quit");
+	quits();
+}
+
 static void test_a_text_is_looked_for_and_escape_shows_all_again(void **state)
 {
 	refused("ssh/id", 1);
@@ -198,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, watcher_setup, watcher_teardown)
 		T(test_what_happens_is_seen_while_it_does_and_repeats_are_one_row),
+		T(test_answers_are_listed_and_what_cannot_be_taken_back_is_said),
 		T(test_a_text_is_looked_for_and_escape_shows_all_again),
 		T(test_a_flood_is_counted_and_holds_up_no_key),
 		T(test_denied_begins_with_what_was_not_allowed),
