@@ -217,7 +217,7 @@ static void test_a_signal_to_the_host_reaches_the_program(void **state)
 	pid_t pid = host("trap 'exit 9' TERM; echo ready >mark; while :; do sleep 0.05; done", 0,
 			 -1, -1);
 
-	assert_true(wait_mark("ready", 3000));
+	assert_true(wait_mark("ready", 20000));
 	kill(pid, SIGTERM);
 	assert_int_equal(run_wait(pid), 9);
 }
@@ -228,7 +228,7 @@ static void killed_host(unsigned flags, int in)
 			 "while :; do sleep 0.05; done",
 			 flags, in, in);
 
-	assert_true(wait_mark("ready", 3000));
+	assert_true(wait_mark("ready", 20000));
 	kill(pid, SIGKILL);
 	run_wait(pid);
 	assert_true(wait_mark("hup", 2000));
@@ -254,7 +254,7 @@ static void test_who_ignores_sighup_is_killed_within_two_seconds(void **state)
 	pid_t pid = host("trap '' HUP; echo $$ >mark; while :; do sleep 0.05; done", 0, -1, -1);
 	char text[32];
 
-	assert_true(wait_mark("\n", 3000));
+	assert_true(wait_mark("\n", 20000));
 	assert_true(io_read_text(AT_FDCWD, mark, text, sizeof(text)) > 0);
 	kill(pid, SIGKILL);
 	run_wait(pid);
