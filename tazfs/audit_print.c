@@ -61,22 +61,11 @@ static int show_line(void *arg, const char *line, size_t size)
 	return write_line(s, o.data, o.n);
 }
 
-/* Says what went wrong. */
-static int open_source(const struct audit_print *a, struct audit_source **ret)
-{
-	int r;
-
-	if (!a->file)
-		return audit_source_view(a->dir, ret);
-	r = audit_source_file(a->file, ret);
-	return r < 0 ? log_err(r, "read the log %s", a->file) : 0;
-}
-
 int audit_print(const struct audit_print *a)
 {
 	struct show s = { .args = a, .color = log_is_fancy(STDOUT_FILENO) };
 	struct audit_source *source;
-	int r = open_source(a, &source);
+	int r = audit_source_open(a->file, a->dir, &source);
 
 	if (r < 0)
 		return r;

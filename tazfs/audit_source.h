@@ -37,6 +37,12 @@ int audit_source_file(const char *path, struct audit_source **ret);
  */
 int audit_source_view(const char *dir, struct audit_source **ret);
 
+/*
+ * audit_source_open - the file @file, or the view at @dir when that is NULL
+ * Says what went wrong. Returns as the one or the other.
+ */
+int audit_source_open(const char *file, const char *dir, struct audit_source **ret);
+
 /* Called for each line, without its end; not for empty ones. Other than 0 ends it. */
 typedef int audit_line_t(void *arg, const char *line, size_t size);
 

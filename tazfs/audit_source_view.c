@@ -86,7 +86,7 @@ int audit_source_view(const char *dir, struct audit_source **ret)
 	struct view_source *v = calloc(1, sizeof(*v));
 
 	if (!v)
-		return -ENOMEM;
+		return log_err(-ENOMEM, "read the log");
 	v->root = control_open(dir);
 	if (v->root < 0) {
 		int r = v->root;
@@ -101,4 +101,14 @@ int audit_source_view(const char *dir, struct audit_source **ret)
 					   .says = true };
 	*ret = &v->source;
 	return 0;
+}
+
+int audit_source_open(const char *file, const char *dir, struct audit_source **ret)
+{
+	int r;
+
+	if (!file)
+		return audit_source_view(dir, ret);
+	r = audit_source_file(file, ret);
+	return r < 0 ? log_err(r, "read the log %s", file) : 0;
 }

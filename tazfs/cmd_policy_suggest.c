@@ -61,23 +61,12 @@ static int read_line(void *arg, const char *line, size_t size)
 	return suggest_add(r->s, &record);
 }
 
-/* Says what went wrong. */
-static int open_source(const struct args *a, struct audit_source **ret)
-{
-	int r;
-
-	if (!a->file)
-		return audit_source_view(a->dir, ret);
-	r = audit_source_file(a->file, ret);
-	return r < 0 ? log_err(r, "read the log %s", a->file) : 0;
-}
-
 static int read_log(const struct args *a, struct suggest *s)
 {
 	struct reader reader = { .s = s, .filter = &a->filter };
 	struct audit_source *source;
 	bool said;
-	int r = open_source(a, &source);
+	int r = audit_source_open(a->file, a->dir, &source);
 
 	if (r < 0)
 		return r;
