@@ -15,6 +15,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/terminal.h"
+#include "enclave/base/utf8.h"
 #include "launcher/asking.h"
 #include "launcher/stream.h"
 
@@ -23,8 +24,9 @@
 struct sink { /* bytes on their way to a descriptor of ours that must not block us */
 	int fd;
 	uint32_t number; /* 1 or 2, for CLOSE */
+	bool clean;	 /* for a terminal, as attach.h says */
 	size_t at, len;
-	uint8_t data[FRAME_DATA];
+	uint8_t data[FRAME_DATA + 1];
 };
 
 struct state {
@@ -235,6 +237,15 @@ static int on_input(struct state *st)
 	return st->tty ? -EIO : stream_send(st->stream, FRAME_EOF, NULL, 0);
 }
 
+/* A character that two frames share becomes marks, too: no half of it may join what follows. */
+static void clean(char *text, size_t len)
+{
+	for (char *nul; (nul = memchr(text, '\0', len));)
+		*nul = '?';
+	text[len] = '\0';
+	utf8_clean(text, "\n\t");
+}
+
 static int on_data(struct sink *sink, const struct frame *f)
 {
 	if (sink->fd < 0)
@@ -242,6 +253,8 @@ static int on_data(struct sink *sink, const struct frame *f)
 	memcpy(sink->data, f->data, f->len);
 	sink->at = 0;
 	sink->len = f->len;
+	if (sink->clean)
+		clean((char *)sink->data, sink->len);
 	return 0;
 }
 
@@ -260,6 +273,10 @@ static int sink_write(struct state *st, struct sink *sink)
 	}
 	sink->fd = -EBADF;
 	sink->at = sink->len = 0;
+	/* attach_capture() has what it has room for: the program goes on, and what it says is lost.
+	 */
+	if (errno == EPERM)
+		return 0;
 	return st->tty ? -EIO : stream_send_u32(st->stream, FRAME_CLOSE, sink->number);
 }
 
@@ -413,8 +430,8 @@ int attach_run(int stream_fd, const struct request *req, const struct attach *a)
 		.in = a->in,
 		.sigfd = -EBADF,
 		.result = -1,
-		.out = { .fd = a->out, .number = 1 },
-		.err = { .fd = a->err, .number = 2 },
+		.out = { .fd = a->out, .number = 1, .clean = a->clean_out },
+		.err = { .fd = a->err, .number = 2, .clean = a->clean_err },
 		.asking = { .in = a->in, .out = a->out },
 	};
 	int r;
@@ -437,16 +454,28 @@ int attach_run(int stream_fd, const struct request *req, const struct attach *a)
 	return r < 0 ? say(r) : st.result;
 }
 
+/* Room for @size bytes and no more: who writes may never end. Source: fcntl(2), "File Sealing". */
+static int capture_room(size_t size)
+{
+	autoclose int mem = memfd_create("taz-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	/* Whole pages: of one that is cut nothing could be written. */
+	if (mem < 0 || ftruncate(mem, (off_t)((size + 4095) / 4096 * 4096)) < 0 ||
+	    fcntl(mem, F_ADD_SEALS, F_SEAL_GROW) < 0)
+		return -errno;
+	return take_fd(&mem);
+}
+
 int attach_capture(int stream_fd, const char *const argv[], int err, char *buf, size_t size)
 {
 	static struct request req;
-	autoclose int mem = memfd_create("taz-capture", MFD_CLOEXEC);
+	autoclose int mem = capture_room(size);
 	ssize_t n;
 	int r;
 
 	if (mem < 0) {
 		fd_close(&stream_fd);
-		return -errno;
+		return mem;
 	}
 	req = (struct request){ .kind = REQUEST_EXEC, .user = REQUEST_ROOT, .cwd = "/" };
 	req.term = req.lang = req.colorterm = req.tz = "";
@@ -454,8 +483,10 @@ int attach_capture(int stream_fd, const char *const argv[], int err, char *buf, 
 		req.argv[req.argc] = argv[req.argc];
 		req.argc++;
 	}
-	r = attach_run(stream_fd, &req, &(struct attach){ -EBADF, mem, err, NULL });
+	r = attach_run(stream_fd, &req,
+		       &(struct attach){ .in = -EBADF, .out = mem, .err = err, .clean_err = true });
 	n = io_pread_full(mem, buf, size - 1, 0);
 	buf[n < 0 ? 0 : n] = '\0';
+	utf8_clean(buf, "\n\t");
 	return r;
 }

@@ -4,12 +4,17 @@
 #ifndef TAZ_LAUNCHER_ATTACH_H
 #define TAZ_LAUNCHER_ATTACH_H
 
+#include <stdbool.h>
+
 #include "enclave/base/prompt.h"
 #include "launcher/frame.h"
 
 struct attach {
 	int in, out, err;      /* borrowed; < 0: nothing to read, or nowhere to show */
 	struct prompt *prompt; /* for SESSION; NULL otherwise */
+	/* Words for a person: what is not plain text (utf8_clean()) becomes '?'. Whoever is root in
+	 * the workshop writes them, and may not steer a terminal of this host's root. */
+	bool clean_out, clean_err;
 };
 
 /*
@@ -27,8 +32,8 @@ int attach_run(int stream_fd, const struct request *req, const struct attach *a)
 
 /*
  * attach_capture - EXEC as root, and keep what it prints
- * @err: where its complaints go, borrowed; < 0: nowhere
- * @buf, @size: at most @size - 1 bytes and a NUL
+ * @err: where its complaints go, cleaned; borrowed; < 0: nowhere
+ * @buf, @size: at most @size - 1 bytes and a NUL, cleaned; what is more is not kept anywhere
  * Returns as attach_run().
  */
 int attach_capture(int stream_fd, const char *const argv[], int err, char *buf, size_t size);

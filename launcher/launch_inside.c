@@ -78,8 +78,12 @@ static int run_request(struct launch *l, enum request_kind kind, struct prompt *
 {
 	struct request req;
 	char place[PATH_MAX], zone[PATH_MAX];
-	struct attach a = { close_stdin ? -EBADF : STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
-			    prompt };
+	struct attach a = { .in = close_stdin ? -EBADF : STDIN_FILENO,
+			    .out = STDOUT_FILENO,
+			    .err = STDERR_FILENO,
+			    .prompt = prompt,
+			    .clean_out = kind == REQUEST_VAULT,
+			    .clean_err = kind == REQUEST_VAULT };
 	bool tty = kind != REQUEST_VAULT && !close_stdin && isatty(STDIN_FILENO) &&
 		   isatty(STDOUT_FILENO);
 	int fd, r;

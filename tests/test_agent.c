@@ -183,6 +183,65 @@ static void test_a_closed_reader_is_sigpipe_for_the_program(void **state)
 	close(p[1]);
 }
 
+/* --- what whoever is root inside may have written ----------------------------------------------
+ */
+
+static int capture(const char *script, int err_fd, char *buf, size_t size)
+{
+	const char *argv[] = { "/bin/sh", "-c", script, NULL };
+
+	return attach_capture(dial(), argv, err_fd, buf, size);
+}
+
+static void test_words_for_a_person_cannot_steer_his_terminal(void **state)
+{
+	static const char script[] =
+		"printf 'a\\033[2Jb\\r\\n\\tc\\302\\233d\\000e\\342\\200\\256f \\303\\274\\n';"
+		"printf 'x\\033]52;c;eA==\\007y\\n' >&2";
+	static const char want[] = "a?[2Jb?\n\tc??d?e???f \303\274\n";
+	static struct request req;
+	int o = memfd_create("o", MFD_CLOEXEC), e = memfd_create("e", MFD_CLOEXEC);
+	struct attach a = { .in = -1, .out = o, .err = e, .clean_out = true, .clean_err = true };
+
+	req = exec_sh(script, 0);
+	assert_int_equal(attach_run(dial(), &req, &a), 0);
+	slurp(o, out);
+	slurp(e, err);
+	assert_string_equal(out, want);
+	assert_string_equal(err, "x?]52;c;eA==?y\n");
+}
+
+static void test_captured_words_and_complaints_are_plain(void **state)
+{
+	int e = memfd_create("e", MFD_CLOEXEC);
+	char text[64];
+
+	assert_int_equal(
+		capture("printf 'a\\033[2Jb\\n'; printf 'c\\033d\\n' >&2", e, text, sizeof(text)),
+		0);
+	slurp(e, err);
+	assert_string_equal(text, "a?[2Jb\n");
+	assert_string_equal(err, "c?d\n");
+}
+
+static void test_what_is_captured_takes_no_more_memory_than_it_has_room(void **state)
+{
+	int e = memfd_create("e", MFD_CLOEXEC);
+	char text[5000], script[256];
+
+	/* It looks at our file itself: afterwards that is gone. */
+	snprintf(
+		script, sizeof(script),
+		"head -c 8000000 /dev/zero | tr '\\0' x; for f in /proc/%d/fd/*; do "
+		"case $(readlink $f) in *taz-capture*) stat -Lc %%s $f >&2;; esac; done; echo more; exit 3",
+		getpid());
+	assert_int_equal(capture(script, e, text, sizeof(text)), 3);
+	slurp(e, err);
+	assert_string_equal(err, "8192\n");
+	assert_int_equal(strlen(text), sizeof(text) - 1);
+	assert_int_equal(strspn(text, "x"), sizeof(text) - 1);
+}
+
 /* --- the host as a process of its own, that can be killed ------------------------------------ */
 
 static pid_t host(const char *script, unsigned flags, int in, int o)
@@ -390,6 +449,9 @@ int main(void)
 		WITH_AGENT(test_a_program_that_does_not_read_does_not_block_its_end),
 		WITH_AGENT(test_the_environment_is_built_and_no_descriptor_leaks),
 		WITH_AGENT(test_a_closed_reader_is_sigpipe_for_the_program),
+		WITH_AGENT(test_words_for_a_person_cannot_steer_his_terminal),
+		WITH_AGENT(test_captured_words_and_complaints_are_plain),
+		WITH_AGENT(test_what_is_captured_takes_no_more_memory_than_it_has_room),
 		WITH_AGENT(test_a_signal_to_the_host_reaches_the_program),
 		WITH_AGENT(test_sighup_follows_a_killed_host),
 		WITH_AGENT(test_sighup_follows_a_killed_host_on_a_terminal),
