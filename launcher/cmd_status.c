@@ -5,6 +5,7 @@
 
 #include "enclave/base/json.h"
 #include "enclave/base/log.h"
+#include "enclave/base/utf8.h"
 #include "launcher/cmd.h"
 #include "launcher/frame.h"
 #include "launcher/launch.h"
@@ -103,6 +104,8 @@ static void print_json(const struct launch *l, const struct status *st)
 
 static void print(const struct launch *l, const struct status *st)
 {
+	char workspace[sizeof(l->rec.workspace)];
+
 	printf("%s: %s", l->o.name, st->state);
 	if (!strcmp(st->state, "down")) {
 		putchar('\n');
@@ -115,8 +118,11 @@ static void print(const struct launch *l, const struct status *st)
 		printf("locks in %lld s unless it is used\n", (long long)st->idle_left_sec);
 	if (!st->saved)
 		puts("changes are not saved yet");
-	printf("generation %lld, workspace %s, image %s\n", (long long)st->generation,
-	       l->rec.workspace, l->rec.image);
+	/* A folder's name may come from somebody else. */
+	strcpy(workspace, l->rec.workspace);
+	utf8_clean(workspace, "");
+	printf("generation %lld, workspace %s, image %s\n", (long long)st->generation, workspace,
+	       l->rec.image);
 }
 
 static int run(int argc, char *argv[])
