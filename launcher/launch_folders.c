@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "launcher/layers.h"
+#include "launcher/project.h"
 #include "launcher/source.h"
 #include "launcher/vm_host.h"
 
@@ -36,10 +38,11 @@ static int check_around(const struct launch *l, const char *dir)
 	return -EBUSY;
 }
 
-/* What root runs on this host, and where it keeps what it knows: never inside a workshop. */
-#define OWN(state)                                                         \
-	{                                                                  \
-		layers_source(), "/proc/self/exe", vm_cache(), state, NULL \
+/* What root runs on this host, does as it is told by, and where it keeps what it knows: never
+ * inside a workshop, whose root may be the same one to these files. */
+#define OWN(state)                                                                         \
+	{                                                                                  \
+		layers_source(), "/proc/self/exe", project_host(), vm_cache(), state, NULL \
 	}
 
 static int choose_mounts(struct launch *l)
@@ -58,9 +61,31 @@ static int choose_mounts(struct launch *l)
 	return r;
 }
 
-static int choose_workspace(struct launch *l)
+/* Another workshop's vault and what is written down of it; what begins with a dot is none's. */
+static bool is_in_state(const struct launch *l, const char *cwd)
+{
+	char all[PATH_MAX], root[PATH_MAX];
+	size_t n;
+
+	snprintf(all, sizeof(all), "%s/..", l->state_dir);
+	if (!realpath(all, root))
+		return false;
+	n = strlen(root);
+	return !strncmp(cwd, root, n) && cwd[n] == '/' && cwd[n + 1] != '.';
+}
+
+static const char *refused(const struct launch *l, const char *cwd)
 {
 	const char *const own[] = OWN(l->state_dir);
+
+	if (is_in_state(l, cwd))
+		return "this directory is a workshop's own, with its vault, so it is not given "
+		       "away";
+	return workspace_refused(cwd, own);
+}
+
+static int choose_workspace(struct launch *l)
+{
 	autofree char *cwd = getcwd(NULL, 0);
 	char empty[PATH_MAX];
 	const char *why;
@@ -69,7 +94,7 @@ static int choose_workspace(struct launch *l)
 		return log_err(-errno, "current directory");
 	/* A tour stands in the empty folder already. */
 	snprintf(empty, sizeof(empty), "%s/work", l->state_dir);
-	why = strcmp(cwd, empty) ? workspace_refused(cwd, own) : NULL;
+	why = strcmp(cwd, empty) ? refused(l, cwd) : NULL;
 	if (why) {
 		log_info("%s: /workspace is an empty folder; start it in a project's directory",
 			 why);

@@ -261,10 +261,17 @@ static int parse_said(struct opts *o, const char *file, char *text, ssize_t n, u
 	return r;
 }
 
+const char *project_host(void)
+{
+	const char *env = getenv("TAZ_CONF");
+
+	return env ? env : PROJECT_HOST;
+}
+
 int project_load(struct opts *o, unsigned allowed)
 {
 	static char texts[3][PROJECT_MAX + 1]; /* the options point into them */
-	const char *env = getenv("TAZ_CONF"), *host = env ? env : PROJECT_HOST;
+	const char *host = project_host();
 	ssize_t n = read_conf(host, true, texts[0]);
 	struct opts base;
 	int r = 0;

@@ -32,9 +32,11 @@
 int project_parse(struct opts *o, const char *file, char *text, size_t size, unsigned allowed,
 		  const struct opts *base, char *why, size_t why_size);
 
+/* project_host - the host's file: $TAZ_CONF, or PROJECT_HOST */
+const char *project_host(void);
+
 /*
- * project_load - the host's file ($TAZ_CONF, or PROJECT_HOST), then that in the current directory,
- * when they are there
+ * project_load - the host's file, then that in the current directory, when they are there
  * Nothing that is not a regular file is read: a link, a FIFO or a device of that name is refused.
  * So is a host's file that somebody else than root could have written.
  * Returns 0 or -errno after saying why.
