@@ -16,10 +16,10 @@
 #define MANAGER "/org/freedesktop/login1", LOGIND ".Manager"
 #define BUS	"org.freedesktop.DBus"
 
-#define DELAY_USEC	  5000000 /* logind.conf(5), InhibitDelayMaxSec=, until it has told its own */
-#define RETRY_MS	  1000	  /* an inhibitor that was refused: again, later and later */
-#define RETRY_MAX_MS	  60000
-#define CALL_TIMEOUT_USEC 2000000 /* doctor's: a bus that hangs holds up no report */
+#define DELAY_USEC   5000000 /* logind.conf(5), InhibitDelayMaxSec=, until it has told its own */
+#define RETRY_MS     1000    /* an inhibitor that was refused: again, later and later */
+#define RETRY_MAX_MS 60000
+#define ASK_MS	     2000 /* doctor's: a bus that hangs holds up no report */
 
 struct host_bus {
 	sd_bus *bus;
@@ -354,20 +354,46 @@ void host_bus_let_go(struct host_bus *b)
 
 /* --- the rest of libsystemd ------------------------------------------------------------------ */
 
+struct asked {
+	bool done, answered;
+};
+
+static int on_listed(sd_bus_message *m, void *arg, sd_bus_error *unused)
+{
+	*(struct asked *)arg = (struct asked){ true, !sd_bus_message_is_method_error(m, NULL) };
+	return 0;
+}
+
+/* Not sd_bus_call(): until the bus has greeted us that one has a limit of its own, of minutes. */
+static int ask_until(sd_bus *bus, struct asked *a, int64_t end_ms)
+{
+	int r = sd_bus_call_method_async(bus, NULL, LOGIND, MANAGER, "ListInhibitors", on_listed, a,
+					 "");
+
+	while (r >= 0 && !a->done) {
+		int64_t left = end_ms - now_ms();
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		r = sd_bus_process(bus, NULL);
+		if (r == 0)
+			r = sd_bus_wait(bus, (uint64_t)left * 1000);
+	}
+	return r;
+}
+
 const char *host_bus_ask(void)
 {
-	sd_bus_error err = SD_BUS_ERROR_NULL;
-	sd_bus_message *reply = NULL;
-	sd_bus *bus = NULL;
+	struct asked a = { 0 };
 	const char *why = NULL;
+	sd_bus *bus = NULL;
 
 	if (sd_bus_open_system_with_description(&bus, "taz") < 0)
 		return "no system bus answers";
-	sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_USEC);
-	if (sd_bus_call_method(bus, LOGIND, MANAGER, "ListInhibitors", &err, &reply, "") < 0)
-		why = "no logind answers on the system bus";
-	sd_bus_message_unref(reply);
-	sd_bus_error_free(&err);
+	ask_until(bus, &a, now_ms() + ASK_MS);
+	if (!a.answered)
+		why = sd_bus_is_ready(bus) > 0 ? "no logind answers on the system bus"
+					       : "no system bus answers";
 	sd_bus_close_unref(bus);
 	return why;
 }

@@ -5,10 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "enclave/base/io.h"
+#include "enclave/base/msg.h"
 #include "enclave/base/run.h"
 #include "launcher/host_bus.h"
 #include "launcher/watch.h"
@@ -266,6 +271,72 @@ static void test_its_environment_says_where_things_are_and_no_more(void **state)
 	assert_null(got[WATCH_ENV_MAX]);
 }
 
+static void test_a_bus_that_never_greets_holds_up_no_doctor(void **state)
+{
+	uint64_t began = io_boottime_ns();
+	char path[128];
+	int sock;
+
+	bus_end();
+	snprintf(path, sizeof(path), "%s/hangs", state_dir);
+	sock = msg_listen(path, 0600, SOCK_STREAM);
+	assert_true(sock >= 0);
+	snprintf(path, sizeof(path), "unix:path=%s/hangs", state_dir);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", path, 1);
+	assert_string_equal(host_bus_ask(), "no system bus answers");
+	assert_in_range((io_boottime_ns() - began) / 1000000, 1900, SLOW);
+	close(sock);
+}
+
+/* Anybody may send to the watcher itself, whatever it has asked the bus for. */
+static _Noreturn void flood(void)
+{
+	sd_bus *bus = NULL;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sd_bus_open_system(&bus) < 0)
+		_exit(1);
+	for (unsigned n = 0;; n = (n + 1) % 16) {
+		sd_bus_message *m = NULL;
+		char to[16];
+
+		snprintf(to, sizeof(to), ":1.%u", n);
+		if (sd_bus_message_new_signal(bus, &m, "/org/freedesktop/login1",
+					      "org.freedesktop.login1.Manager",
+					      "PrepareForSleep") < 0 ||
+		    sd_bus_message_append(m, "b", 1) < 0 ||
+		    sd_bus_message_set_destination(m, to) < 0 || sd_bus_send(bus, m, NULL) < 0)
+			_exit(2);
+		sd_bus_message_unref(m);
+		if (!n)
+			sd_bus_flush(bus);
+		while (sd_bus_process(bus, NULL) > 0)
+			;
+	}
+}
+
+static void test_a_flood_of_others_holds_up_no_lock(void **state)
+{
+	struct shop *a = shop_start("a", 0);
+	pid_t pids[4];
+
+	watching();
+	for (int i = 0; i < 4; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			flood();
+	}
+	usleep(500000);
+	assert_int_equal(a->begun, 0);
+	tell("sleep 1\n");
+	printf("# released after %ld ms\n", hear("released"));
+	assert_int_equal(a->done, 1);
+	for (int i = 0; i < 4; i++) {
+		kill(pids[i], SIGKILL);
+		assert_int_equal(run_wait(pids[i]), 128 + SIGKILL);
+	}
+}
+
 static void has_line(pid_t pid, const char *want)
 {
 	char path[64], line[256];
@@ -336,6 +407,8 @@ int main(void)
 		WATCH(test_it_ends_with_the_last_workshop_and_leaves_nothing),
 		WATCH(test_without_a_bus_it_ends_at_once_and_says_nothing),
 		cmocka_unit_test(test_its_environment_says_where_things_are_and_no_more),
+		WATCH(test_a_bus_that_never_greets_holds_up_no_doctor),
+		WATCH(test_a_flood_of_others_holds_up_no_lock),
 		WATCH(test_it_has_no_capability_no_terminal_and_holds_no_directory),
 		WATCH(test_a_link_or_a_fifo_in_the_place_of_its_file_is_refused),
 	};
