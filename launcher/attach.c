@@ -237,15 +237,6 @@ static int on_input(struct state *st)
 	return st->tty ? -EIO : stream_send(st->stream, FRAME_EOF, NULL, 0);
 }
 
-/* A character that two frames share becomes marks, too: no half of it may join what follows. */
-static void clean(char *text, size_t len)
-{
-	for (char *nul; (nul = memchr(text, '\0', len));)
-		*nul = '?';
-	text[len] = '\0';
-	utf8_clean(text, "\n\t");
-}
-
 static int on_data(struct sink *sink, const struct frame *f)
 {
 	if (sink->fd < 0)
@@ -253,8 +244,9 @@ static int on_data(struct sink *sink, const struct frame *f)
 	memcpy(sink->data, f->data, f->len);
 	sink->at = 0;
 	sink->len = f->len;
+	/* A character that two frames share becomes marks, too: no half may join what follows. */
 	if (sink->clean)
-		clean((char *)sink->data, sink->len);
+		utf8_clean_bytes((char *)sink->data, sink->len, "\n\t");
 	return 0;
 }
 

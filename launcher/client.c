@@ -11,6 +11,7 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
+#include "enclave/base/utf8.h"
 #include "launcher/argv.h"
 
 const char *client_path(const struct client *c)
@@ -80,13 +81,15 @@ int client_call(const struct client *c, const char *const args[], char *out, siz
 	return r;
 }
 
+/* Programs that were fetched have had their say in it, and with NO_COLOR it goes to a terminal. */
 static void show_kept(int mem)
 {
-	char buf[4096];
+	char buf[4096 + 1];
 	off_t at = 0;
 	ssize_t n;
 
-	while ((n = io_pread_full(mem, buf, sizeof(buf), at)) > 0) {
+	while ((n = io_pread_full(mem, buf, sizeof(buf) - 1, at)) > 0) {
+		utf8_clean_bytes(buf, (size_t)n, "\n\t");
 		if (io_write_full(STDERR_FILENO, buf, n) < 0)
 			return;
 		at += n;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,24 @@ static void test_a_line_that_is_too_long_is_refused_and_not_cut(void **state)
 	assert_int_equal(access(noted, F_OK), -1);
 }
 
+/* Standard error is no fancy terminal here, so it is shown when it failed. */
+static void test_what_a_client_said_is_shown_as_plain_text(void **state)
+{
+	static const char *const args[] = { "build", NULL };
+	int mem = memfd_create("err", MFD_CLOEXEC), before = dup(STDERR_FILENO), r;
+	char text[128] = "";
+
+	client_is("printf 'a\\033[2Jb\\000\\n\\tc\\302\\233\\303\\274\\n'; exit 3");
+	dup2(mem, STDERR_FILENO);
+	r = client_show(&client, args, -1);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	assert_int_equal(r, 3);
+	assert_true(pread(mem, text, sizeof(text) - 1, 0) > 0);
+	close(mem);
+	assert_string_equal(text, "a?[2Jb?\n\tc??\303\274\n");
+}
+
 static void test_a_container_is_started_with_the_clients_own_options(void **state)
 {
 	struct workshop w = { .name = "one",
@@ -222,6 +241,7 @@ int main(void)
 		WITH_CLIENT(test_the_client_sees_of_the_environment_what_is_its_own),
 		WITH_CLIENT(test_a_long_value_of_the_environment_reaches_the_client),
 		WITH_CLIENT(test_a_line_that_is_too_long_is_refused_and_not_cut),
+		WITH_CLIENT(test_what_a_client_said_is_shown_as_plain_text),
 		WITH_CLIENT(test_a_container_is_started_with_the_clients_own_options),
 		WITH_CLIENT(test_with_least_it_is_started_with_what_is_named_and_no_more),
 	};

@@ -71,3 +71,11 @@ void utf8_clean(char *text, const char *keep)
 		text += n ? n : 1;
 	}
 }
+
+void utf8_clean_bytes(char *bytes, size_t size, const char *keep)
+{
+	for (char *nul; (nul = memchr(bytes, '\0', size));)
+		*nul = '?';
+	bytes[size] = '\0';
+	utf8_clean(bytes, keep);
+}

@@ -22,4 +22,8 @@ bool utf8_has_control(const char *s);
 /* utf8_clean - put a '?' for each byte of @text that is not plain, nor a character of @keep */
 void utf8_clean(char *text, const char *keep);
 
+/* utf8_clean_bytes - the same of a piece of something longer; @bytes has room for a NUL behind it
+ */
+void utf8_clean_bytes(char *bytes, size_t size, const char *keep);
+
 #endif
