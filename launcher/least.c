@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +14,8 @@
 
 #define LEAST_PROFILE "seccomp.json"
 
-/* Each was found by leaving it out and looking at what fails then. The README has this table. */
+/* Each was found by leaving it out and looking at what fails then. The README has this table. With
+ * the first of them root inside mounts a /proc of its own, and is root of the host if it wants. */
 static const char *const caps[] = {
 	"SYS_ADMIN",	/* mounts, loop devices and mappings */
 	"MKNOD",	/* the nodes of these */
@@ -81,6 +84,19 @@ static const char *const denied[] = {
 	"vm86old",
 };
 
+/*
+ * What of keyctl(2) gives away the payload of a key, or what can be computed with it. A keyring
+ * belongs to a uid, of this host and of the container alike: by these, whoever has the user's uid
+ * inside, in no session and with no right, reads what the same uid keeps there on the host.
+ * The stack only adds keys, and forgets them. Source: user-keyring(7), keyctl(2).
+ */
+static const unsigned denied_of_keyctl[] = {
+	KEYCTL_READ,
+	KEYCTL_DH_COMPUTE,
+	KEYCTL_PKEY_DECRYPT,
+	KEYCTL_PKEY_SIGN,
+};
+
 /* The two ways in which a program of the same machine may call: each has numbers of its own. */
 #if defined(__x86_64__)
 #define ARCHITECTURES "\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_X86\", \"SCMP_ARCH_X32\""
@@ -103,7 +119,7 @@ static const char *const rest[] = { "--security-opt=apparmor=unconfined",
  * A name that this kernel does not have is no error. Source:
  * docs.docker.com/engine/security/seccomp, containers-seccomp.json(5).
  */
-static int profile_text(char *buf, size_t size)
+int least_profile(char *buf, size_t size)
 {
 	size_t at = snprintf(buf, size,
 			     "{\"defaultAction\": \"SCMP_ACT_ALLOW\",\n"
@@ -114,7 +130,17 @@ static int profile_text(char *buf, size_t size)
 	for (size_t i = 0; i < N(denied) && at < size; i++)
 		at += snprintf(buf + at, size - at, "%s\"%s\"", i ? ", " : "", denied[i]);
 	if (at < size)
-		at += snprintf(buf + at, size - at, "]}]}\n");
+		at += snprintf(buf + at, size - at, "]}");
+	/* Of the number the kernel takes the lower half: the upper one must make no difference. */
+	for (size_t i = 0; i < N(denied_of_keyctl) && at < size; i++)
+		at += snprintf(buf + at, size - at,
+			       ",\n  {\"action\": \"SCMP_ACT_ERRNO\", \"errnoRet\": 1, "
+			       "\"names\": [\"keyctl\"], \"args\": [{\"index\": 0, "
+			       "\"op\": \"SCMP_CMP_MASKED_EQ\", \"value\": %u, "
+			       "\"valueTwo\": %u}]}",
+			       UINT32_MAX, denied_of_keyctl[i]);
+	if (at < size)
+		at += snprintf(buf + at, size - at, "]}\n");
 	return at < size ? (int)at : -ENAMETOOLONG;
 }
 
@@ -123,8 +149,8 @@ static int write_profile(const char *state_dir)
 {
 	autoclose int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autoclose int fd = -EBADF;
-	char text[4096];
-	int n = profile_text(text, sizeof(text));
+	char text[8192];
+	int n = least_profile(text, sizeof(text));
 
 	if (n < 0 || dir < 0)
 		return n < 0 ? n : -errno;

@@ -19,4 +19,7 @@
  */
 int least_add(struct argv *a, const char *state_dir);
 
+/* least_profile - what is in that file. Pure. Returns its length, or -ENAMETOOLONG. */
+int least_profile(char *buf, size_t size);
+
 #endif
