@@ -287,7 +287,7 @@ static bool lets_change(const struct record *rec, const char *path)
 	if (binds_parse(rec->mounts, &b) < 0)
 		return true;
 	for (int i = 0; i < b.n; i++)
-		is |= !b.v[i].read_only && is_within(path, b.v[i].source);
+		is |= is_within(path, b.v[i].source);
 	return is;
 }
 

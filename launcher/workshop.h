@@ -98,8 +98,9 @@ const char *workspace_refused(const char *cwd, const char *const own[]);
  *
  * Whoever is inside that one can put a link in the place of @cwd, or of a directory above it,
  * between our look and the engine's: the new workspace would be any directory of the host. Of the
- * workspace itself he can't, nor below a mount that is read-only. Returns 1, 0 when there is none,
- * or -errno of opendir(3), readdir(3), record_load(), @is_up.
+ * workspace itself he can't. A mount that is read-only counts, too: root of a container can mount
+ * it anew. Returns 1, 0 when there is none, or -errno of opendir(3), readdir(3), record_load(),
+ * @is_up.
  */
 typedef int workshop_is_up_t(const char *name, const char *dir, const struct record *rec);
 int workshop_around(const char *state_dir, const char *cwd, workshop_is_up_t *is_up,
