@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/json.h"
 #include "enclave/base/log.h"
+#include "tazfs/audit_print.h"
 #include "tazfs/audit_show.h"
 #include "tazfs/audit_source.h"
 #include "tazfs/cmd_policy.h"
@@ -242,17 +242,6 @@ static int suggest(const struct args *a)
 	return r;
 }
 
-static int parse_since(const char *text, uint64_t *ret)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (audit_since(text, (uint64_t)now.tv_sec * 1000000000, ret) == 0)
-		return 0;
-	log_error("--since '%s' is no time: say 10m, 2h, 2026-01-31 or 2026-01-31T08:15", text);
-	return -EINVAL;
-}
-
 static int run(int argc, char *argv[])
 {
 	static const struct option options[] = { { "since", required_argument, NULL, 's' },
@@ -264,7 +253,7 @@ static int run(int argc, char *argv[])
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (c == 's' && parse_since(optarg, &a.filter.since_ns) < 0)
+		if (c == 's' && audit_print_since(optarg, &a.filter.since_ns) < 0)
 			return CMD_USAGE;
 		if (c == '?')
 			return cmd_usage(&cmd_policy_suggest);
