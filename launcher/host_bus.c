@@ -8,9 +8,9 @@
 #include <syslog.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
 
 #define LOGIND	"org.freedesktop.login1"
 #define MANAGER "/org/freedesktop/login1", LOGIND ".Manager"
@@ -36,14 +36,6 @@ struct host_bus {
 	int64_t retry_after_ms; /* and how long after the next refusal */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void say(struct host_bus *b, enum host_event what, const char *why)
 {
 	b->fn(b->arg, what, why);
@@ -63,7 +55,7 @@ static int on_delay(sd_bus_message *m, void *arg, sd_bus_error *unused)
 
 static void refused(struct host_bus *b)
 {
-	b->retry_at_ms = now_ms() + b->retry_after_ms;
+	b->retry_at_ms = io_monotonic_ms() + b->retry_after_ms;
 	b->retry_after_ms *= 2;
 	if (b->retry_after_ms > RETRY_MAX_MS)
 		b->retry_after_ms = RETRY_MAX_MS;
@@ -311,7 +303,7 @@ struct pollfd host_bus_poll(const struct host_bus *b)
 int host_bus_timeout_ms(const struct host_bus *b)
 {
 	uint64_t usec;
-	int64_t at = b->retry_at_ms, now = now_ms();
+	int64_t at = b->retry_at_ms, now = io_monotonic_ms();
 
 	if (sd_bus_get_timeout(b->bus, &usec) >= 0 && usec != UINT64_MAX) {
 		int64_t ms = (int64_t)((usec + 999) / 1000);
@@ -336,7 +328,7 @@ int host_bus_process(struct host_bus *b)
 		r = -ECONNRESET;
 	if (r < 0)
 		return r;
-	if (b->retry_at_ms && now_ms() >= b->retry_at_ms)
+	if (b->retry_at_ms && io_monotonic_ms() >= b->retry_at_ms)
 		ask_inhibitor(b);
 	return 0;
 }
@@ -371,7 +363,7 @@ static int ask_until(sd_bus *bus, struct asked *a, int64_t end_ms)
 					 "");
 
 	while (r >= 0 && !a->done) {
-		int64_t left = end_ms - now_ms();
+		int64_t left = end_ms - io_monotonic_ms();
 
 		if (left <= 0)
 			return -ETIMEDOUT;
@@ -390,7 +382,7 @@ const char *host_bus_ask(void)
 
 	if (sd_bus_open_system_with_description(&bus, "taz") < 0)
 		return "no system bus answers";
-	ask_until(bus, &a, now_ms() + ASK_MS);
+	ask_until(bus, &a, io_monotonic_ms() + ASK_MS);
 	if (!a.answered)
 		why = sd_bus_is_ready(bus) > 0 ? "no logind answers on the system bus"
 					       : "no system bus answers";

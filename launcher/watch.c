@@ -9,10 +9,10 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
 #include "launcher/host_bus.h"
@@ -29,6 +29,8 @@
 enum { NEVER = -1 };
 
 struct watch {
+	/* Its times are of a clock that stands still while the host sleeps: what is left of one is
+	 * left afterwards. */
 	const char *root;
 	int file, moved, signals; /* moved: inotify(7) of @file */
 	struct host_bus *bus;	  /* or NULL: it is gone */
@@ -46,15 +48,6 @@ struct watch {
 	bool leaving, leave; /* none was up, and the file is gone; it is so still */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	/* Stands still while the host sleeps: what is left of a time is left afterwards. */
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* --- locking --------------------------------------------------------------------------------- */
 
 static void let_go(struct watch *w)
@@ -70,7 +63,7 @@ static void lock_now(struct watch *w, const char *why, int64_t deadline)
 
 	snprintf(w->why, sizeof(w->why), "%s", why);
 	log_info("%s: locking every workshop", w->why);
-	r = lock_all_begin(w->locks, now_ms());
+	r = lock_all_begin(w->locks, io_monotonic_ms());
 	if (r < 0)
 		log_err(r, "look for workshops in %s", w->root);
 	w->deadline = deadline;
@@ -80,7 +73,7 @@ static void lock_now(struct watch *w, const char *why, int64_t deadline)
 /* All are locked, or the time is over. */
 static void see_locks(struct watch *w)
 {
-	int64_t now = now_ms();
+	int64_t now = io_monotonic_ms();
 
 	lock_all_tick(w->locks, now);
 	if (!w->locking)
@@ -102,13 +95,14 @@ static void on_sleep(struct watch *w, const char *why)
 	int64_t delay = host_bus_delay_ms(w->bus);
 
 	w->holds = true;
-	lock_now(w, why, now_ms() + (delay > 2 * MARGIN_MS ? delay - MARGIN_MS : delay / 2));
+	lock_now(w, why,
+		 io_monotonic_ms() + (delay > 2 * MARGIN_MS ? delay - MARGIN_MS : delay / 2));
 }
 
 /* One that comes while the host waits for us does not hold it up longer. */
 static void on_screen(struct watch *w, const char *why)
 {
-	lock_now(w, why, w->holds ? w->deadline : now_ms() + SCREEN_MS);
+	lock_now(w, why, w->holds ? w->deadline : io_monotonic_ms() + SCREEN_MS);
 }
 
 static void tell_state(struct watch *w, enum watch_state state)
@@ -155,7 +149,7 @@ static void on_event(void *arg, enum host_event what, const char *why)
 
 static void bus_later(struct watch *w)
 {
-	w->retry_at_ms = now_ms() + w->retry_after_ms;
+	w->retry_at_ms = io_monotonic_ms() + w->retry_after_ms;
 	w->retry_after_ms =
 		w->retry_after_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : w->retry_after_ms * 2;
 }
@@ -176,7 +170,8 @@ static void see_bus(struct watch *w)
 {
 	int r;
 
-	if (!w->bus && now_ms() >= w->retry_at_ms && host_bus_open(on_event, w, &w->bus) < 0)
+	if (!w->bus && io_monotonic_ms() >= w->retry_at_ms &&
+	    host_bus_open(on_event, w, &w->bus) < 0)
 		bus_later(w);
 	r = w->bus ? host_bus_process(w->bus) : 0;
 	if (r < 0)
@@ -190,10 +185,10 @@ static void begin_look(struct watch *w)
 	char *argv[] = { "tazlaunch", "watch-host", "--look", NULL };
 
 	w->poked = false;
-	w->look_at = now_ms() + LOOK_TIMEOUT_MS;
+	w->look_at = io_monotonic_ms() + LOOK_TIMEOUT_MS;
 	if (run_start("/proc/self/exe", argv, environ, NULL, 0, &w->look) < 0) {
 		w->look = 0;
-		w->look_at = now_ms() + LOOK_MS;
+		w->look_at = io_monotonic_ms() + LOOK_MS;
 	}
 }
 
@@ -223,7 +218,7 @@ static int take_again(struct watch *w)
 static void looked(struct watch *w, bool any)
 {
 	w->look = 0;
-	w->look_at = now_ms() + (w->poked ? 0 : LOOK_MS);
+	w->look_at = io_monotonic_ms() + (w->poked ? 0 : LOOK_MS);
 	if (w->poked)
 		return;
 	if (any) {
@@ -241,14 +236,14 @@ static void looked(struct watch *w, bool any)
 
 static void see_look(struct watch *w)
 {
-	if (now_ms() < w->look_at)
+	if (io_monotonic_ms() < w->look_at)
 		return;
 	if (!w->look) {
 		begin_look(w);
 		return;
 	}
 	kill(w->look, SIGKILL); /* which counts as: there is one */
-	w->look_at = now_ms() + LOOK_TIMEOUT_MS;
+	w->look_at = io_monotonic_ms() + LOOK_TIMEOUT_MS;
 }
 
 static void on_moved(struct watch *w)
@@ -264,7 +259,7 @@ static void on_moved(struct watch *w)
 		w->leave = true;
 	w->poked = w->look != 0;
 	if (!w->look)
-		w->look_at = now_ms();
+		w->look_at = io_monotonic_ms();
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
@@ -280,7 +275,7 @@ static void reap(struct watch *w)
 		if (pid == w->look)
 			looked(w, code != 1);
 		else
-			lock_all_ended(w->locks, pid, code, now_ms());
+			lock_all_ended(w->locks, pid, code, io_monotonic_ms());
 	}
 }
 
@@ -296,7 +291,7 @@ static void on_signal(struct watch *w)
 
 static int until(int64_t at, int timeout)
 {
-	int64_t now = now_ms(), ms = at <= now ? 0 : at - now;
+	int64_t now = io_monotonic_ms(), ms = at <= now ? 0 : at - now;
 
 	if (at == INT64_MAX || at == NEVER)
 		return timeout;
@@ -389,7 +384,7 @@ int watch_run(const char *root, int file)
 			   .signals = -EBADF,
 			   .deadline = NEVER,
 			   .retry_after_ms = RETRY_MS,
-			   .look_at = now_ms() + LOOK_MS };
+			   .look_at = io_monotonic_ms() + LOOK_MS };
 	int r = open_all(&w);
 
 	if (r == 0)

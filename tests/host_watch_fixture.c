@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "enclave/base/io.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/run.h"
 #include "launcher/stream.h"
@@ -34,14 +34,6 @@ static char *path_of(const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return path;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void end(pid_t *pid)
@@ -137,13 +129,13 @@ void tell(const char *line)
 static char *next_line(int timeout_ms)
 {
 	static char line[256];
-	int64_t until = now_ms() + timeout_ms;
+	int64_t until = io_monotonic_ms() + timeout_ms;
 	size_t n = strlen(heard);
 	char *lf;
 
 	while (!(lf = strchr(heard, '\n'))) {
 		struct pollfd p = { .fd = from_logind, .events = POLLIN };
-		int64_t left = until - now_ms();
+		int64_t left = until - io_monotonic_ms();
 		ssize_t r;
 
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)

@@ -33,4 +33,7 @@ ssize_t io_read_text(int dirfd, const char *path, char *buf, size_t size);
 /* io_boottime_ns - CLOCK_BOOTTIME in nanoseconds: goes on while the machine is suspended */
 uint64_t io_boottime_ns(void);
 
+/* io_monotonic_ms - CLOCK_MONOTONIC in milliseconds: stands still while the machine is suspended */
+int64_t io_monotonic_ms(void);
+
 #endif
