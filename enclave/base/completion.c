@@ -1,6 +1,8 @@
 #include "enclave/base/completion.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,18 +37,22 @@ static void add(struct words *w, const char *word, size_t len)
 	w->used += (size_t)sprintf(w->text + w->used, "%s%.*s", w->used ? " " : "", (int)len, word);
 }
 
-/* Every "--word" of a text, which ends at @end. */
-static void add_options(struct words *w, const char *text, const char *end)
+enum which { ALL, WITH_VALUE };
+
+/* Every "--word" of a text, which ends at @end; or those that another word follows: "--word NAME".
+ */
+static void add_options(struct words *w, const char *text, const char *end, enum which which)
 {
 	for (const char *p = text; p + 2 < end; p++) {
 		size_t n;
 
 		if (p[0] != '-' || p[1] != '-' || (p > text && p[-1] == '-'))
 			continue;
-		n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
-		if (n && p[2] != '-')
-			add(w, p, n + 2);
-		p += n + 1;
+		n = 2 + strspn(p + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
+		if (n > 2 && p[2] != '-' &&
+		    (which == ALL || (p[n] == ' ' && isalpha((unsigned char)p[n + 1]))))
+			add(w, p, n);
+		p += n - 1;
 	}
 }
 
@@ -62,14 +68,14 @@ static void add_alternatives(struct words *w, const char *args)
 }
 
 /* Of the lines of a help text that begin with an option: its names end where the words begin. */
-static void add_listed(struct words *w, const char *text)
+static void add_listed(struct words *w, const char *text, enum which which)
 {
 	for (const char *line = text; line && *line;) {
 		size_t n = strcspn(line, "\n");
 		const char *gap = strstr(line + 1, "   ");
 
 		if (!strncmp(line, "  --", 4))
-			add_options(w, line, gap && gap < line + n ? gap : line + n);
+			add_options(w, line, gap && gap < line + n ? gap : line + n, which);
 		line += n + (line[n] == '\n');
 	}
 }
@@ -84,10 +90,21 @@ static struct words words_of(const struct cmd_program *p, const struct cmd *cons
 			add(&w, cmd_own_name(*cmds), strlen(cmd_own_name(*cmds)));
 	if (cmd) {
 		add_alternatives(&w, cmd->args);
-		add_options(&w, cmd->args, cmd->args + strlen(cmd->args));
+		add_options(&w, cmd->args, cmd->args + strlen(cmd->args), ALL);
 	}
-	add_listed(&w, cmd ? cmd->details : p->trailer);
+	add_listed(&w, cmd ? cmd->details : p->trailer, ALL);
 	add(&w, "--help", strlen("--help"));
+	return w;
+}
+
+/* Those of its options that the next word belongs to. */
+static struct words valued_of(const struct cmd_program *p, const struct cmd *cmd)
+{
+	struct words w = { 0 };
+
+	if (cmd)
+		add_options(&w, cmd->args, cmd->args + strlen(cmd->args), WITH_VALUE);
+	add_listed(&w, cmd ? cmd->details : p->trailer, WITH_VALUE);
 	return w;
 }
 
@@ -138,13 +155,33 @@ static int print_case(const struct cmd_program *p, const char *path, const struc
 	return 0;
 }
 
-/* What both shells understand: @at becomes the path of the command, @list its words. */
+static int print_valued(const struct cmd_program *p, const char *path,
+			const struct cmd *const *cmds, const struct cmd *cmd)
+{
+	struct words w = valued_of(p, cmd);
+	char *save = NULL;
+
+	for (char *o = strtok_r(w.text, " ", &save); o; o = strtok_r(NULL, " ", &save))
+		printf("%s:%s|", path, o);
+	return 0;
+}
+
+/*
+ * What both shells understand: @at becomes the path of the command, @list its words. @value is set
+ * for the word behind an option that takes one: "tazlaunch --name build" has no command yet.
+ */
 static void print_finding(const struct cmd_program *p, const char *word)
 {
-	printf("\t\tcase $at/%s in\n\t\t*/--) return 1 ;;\n\t\t", word);
+	printf("\t\tcase $value$at:%s in\n\t\t1*) value=; continue ;;\n\t\t", word);
+	each(p, print_valued);
+	/* Nothing is called that; it ends the alternatives. */
+	printf(":.) value=1; continue ;;\n\t\tesac\n\t\tcase $at/%s in\n"
+	       "\t\t*/--) return 1 ;;\n\t\t",
+	       word);
 	each(p, print_pattern);
-	/* No command is called that; it ends the alternatives. */
-	printf("/.) at=$at/%s ;;\n\t\tesac\n\tdone\n\tcase $at in\n", word);
+	printf("/.) at=$at/%s ;;\n\t\tesac\n\tdone\n"
+	       "\t[ -z \"$value\" ] && case $at in\n",
+	       word);
 	each(p, print_case);
 	printf("\tesac\n");
 }
@@ -152,7 +189,7 @@ static void print_finding(const struct cmd_program *p, const char *word)
 static void print_bash(const struct cmd_program *p)
 {
 	printf("# bash completion for %s, made by \"%s completion bash\"\n_%s()\n{\n"
-	       "\tlocal at= list= i\n"
+	       "\tlocal at= list= value= i\n"
 	       "\tCOMPREPLY=()\n"
 	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n",
 	       p->name, p->name, p->name);
@@ -165,11 +202,12 @@ static void print_bash(const struct cmd_program *p)
 static void print_zsh(const struct cmd_program *p)
 {
 	printf("#compdef %s\n# made by \"%s completion zsh\"\n_%s()\n{\n"
-	       "\tlocal at= list= i\n"
+	       "\tlocal at= list= value= i\n"
 	       "\tfor ((i = 2; i < CURRENT; i++)); do\n",
 	       p->name, p->name, p->name);
 	print_finding(p, "${words[i]}");
-	printf("\tcompadd -- ${=list}\n\t[[ $PREFIX == -* ]] || _files\n}\n_%s \"$@\"\n", p->name);
+	printf("\tcompadd -- ${=list}\n\t[[ -z $value && $PREFIX == -* ]] || _files\n}\n_%s \"$@\"\n",
+	       p->name);
 }
 
 /* --- fish ------------------------------------------------------------------------------------ */
@@ -212,7 +250,7 @@ static void print_condition(const struct cmd_program *p, const char *path,
 static int print_fish_one(const struct cmd_program *p, const char *path,
 			  const struct cmd *const *cmds, const struct cmd *cmd)
 {
-	struct words w = words_of(p, NULL, cmd);
+	struct words w = words_of(p, NULL, cmd), valued = valued_of(p, cmd);
 	char *save = NULL;
 
 	for (const struct cmd *const *c = cmds; c && *c; c++) {
@@ -227,7 +265,8 @@ static int print_fish_one(const struct cmd_program *p, const char *path,
 		bool option = *o == '-';
 
 		print_condition(p, path, cmds);
-		printf(option ? " -l %s\n" : " -f -a %s\n", option ? o + 2 : o);
+		printf(option ? " -l %s%s\n" : " -f -a %s%s\n", option ? o + 2 : o,
+		       has(&valued, o, strlen(o)) ? " -r" : "");
 	}
 	return 0;
 }
