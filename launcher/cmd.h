@@ -17,6 +17,7 @@ extern const struct cmd cmd_history;
 extern const struct cmd cmd_init;
 extern const struct cmd cmd_key;
 extern const struct cmd cmd_lock;
+extern const struct cmd cmd_manifest;
 extern const struct cmd cmd_passwd;
 extern const struct cmd cmd_pin;
 extern const struct cmd cmd_remove;

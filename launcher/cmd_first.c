@@ -14,11 +14,13 @@
 #include "launcher/agent.h"
 #include "launcher/cmd.h"
 #include "launcher/devices.h"
+#include "launcher/pod.h"
 
 #define KEEPER "/usr/bin/enclave"
+#define OWNER  "taz"
 
 struct init {
-	const char *instance, *vault_size, *idle, *durability, *memory, *agent, *keep, *seen;
+	const char *instance, *pod, *vault_size, *idle, *durability, *memory, *agent, *keep, *seen;
 };
 
 static const struct option_row {
@@ -26,6 +28,7 @@ static const struct option_row {
 	size_t offset;
 } rows[] = {
 	{ "--instance", offsetof(struct init, instance) },
+	{ "--pod", offsetof(struct init, pod) },
 	{ "--vault-size", offsetof(struct init, vault_size) },
 	{ "--idle", offsetof(struct init, idle) },
 	{ "--durability", offsetof(struct init, durability) },
@@ -42,7 +45,8 @@ static const char **value_of(struct init *in, const struct option_row *row)
 	return (const char **)(void *)((char *)in + row->offset);
 }
 
-/* All of them, each with a value: our own launcher wrote the line. */
+/* All of them, each with a value: our own launcher wrote the line. Of the first two one is given.
+ */
 static int parse(int argc, char *argv[], struct init *in)
 {
 	for (int i = 1; i + 1 < argc; i += 2) {
@@ -54,10 +58,10 @@ static int parse(int argc, char *argv[], struct init *in)
 			return -EINVAL;
 		*value_of(in, &rows[k]) = argv[i + 1];
 	}
-	for (size_t k = 0; k < N_ROWS; k++)
-		if (argc % 2 == 0 || !*value_of(in, &rows[k]))
+	for (size_t k = 2; k < N_ROWS; k++)
+		if (!*value_of(in, &rows[k]))
 			return -EINVAL;
-	return 0;
+	return argc % 2 == 0 || !in->instance == !in->pod ? -EINVAL : 0;
 }
 
 /* 0755 root, and nothing of it from the image: who could write here could answer for the keeper. */
@@ -111,7 +115,7 @@ static int exec_keeper(const struct init *in)
 	const char *argv[] = {
 		KEEPER,		"serve",
 		"--instance",	in->instance,
-		"--owner",	"taz",
+		"--owner",	OWNER,
 		"--door",	"/home/taz/secrets",
 		"--vault",	"/var/lib/taz/vault.luks",
 		"--size",	in->vault_size,
@@ -162,11 +166,28 @@ static int unmask_keys(void)
 	return -EBUSY;
 }
 
-static int init(const struct init *in)
+/* What an engine would have done before, and the name that --instance would have been. */
+static int prepare_pod(struct init *in)
+{
+	static char instance[POD_INSTANCE_MAX];
+	int r;
+
+	if (!in->pod)
+		return 0;
+	r = pod_instance(in->pod, instance);
+	if (r < 0)
+		return log_err(r, "--pod %s", in->pod);
+	in->instance = instance;
+	return pod_prepare(OWNER);
+}
+
+static int init(struct init *in)
 {
 	char missing[160] = "";
 	int r = check_numbers(in);
 
+	if (r == 0)
+		r = prepare_pod(in);
 	if (r < 0)
 		return r;
 	r = devices_make_all("/dev", missing, sizeof(missing));
@@ -198,12 +219,16 @@ static int run(int argc, char *argv[])
 
 const struct cmd cmd_first = {
 	.name = "first-process",
-	.args = "--instance ID --vault-size BYTES --idle SEC --durability HOW --memory MODE --keep N --seen GENERATION[:VAULT]\n"
+	.args = "--instance ID|--pod NAME --vault-size BYTES --idle SEC --durability HOW --memory MODE --keep N --seen GENERATION[:VAULT]\n"
 		"         --agent unix:PATH|virtio",
 	.help = "the workshop's first process: device nodes, agent, then the keeper",
 	.details =
 		"Example:  tazlaunch first-process --instance default-1a2b3c4d --vault-size 268435456 \\\n"
 		"            --idle 900 --durability fsync --memory cached --keep 3 --seen 0 --agent unix:/run/taz-host/agent.sock\n"
+		"\n"
+		"With --pod nobody has made the folders: /run and /tmp are covered by memory, the volume at\n"
+		"/var/lib/taz becomes root's alone, an empty one at /workspace the user's; and the instance\n"
+		"is NAME and random digits.\n"
 		"\n"
 		"Exit codes: 1 the nodes, the agent or the keeper could not be started; 2 usage.\n",
 	.internal = true,

@@ -19,6 +19,7 @@
 #include "launcher/client.h"
 #include "launcher/container.h"
 #include "launcher/devices.h"
+#include "launcher/first.h"
 #include "launcher/frame_io.h"
 #include "launcher/least.h"
 
@@ -26,7 +27,9 @@
 #define LABEL_STATE "io.taz.state"
 #define READY_MS    30000
 #define HELLO_MS    3000
-#define STOP_SEC    "30" /* for an orderly lock with its save */
+#define TEXT(n)	    #n
+#define NUMBER(n)   TEXT(n)
+#define STOP_SEC    NUMBER(FIRST_STOP_SEC)
 
 /* --- what this machine can do ---------------------------------------------------------------- */
 
@@ -280,19 +283,6 @@ static int add_rights(struct argv *a, const struct workshop *w)
 	return r < 0 ? log_err(r, "write down what the container may use of this host") : 0;
 }
 
-static void add_first_process(struct argv *a, const struct workshop *w)
-{
-	argv_add_words(a, "--entrypoint", "/usr/bin/tazlaunch", w->image, "first-process", NULL);
-	argv_add_words(a, "--instance", w->instance, "--durability", w->durability, NULL);
-	argv_add_words(a, "--memory", w->view_memory, NULL);
-	argv_add(a, "--vault-size"), argv_add(a, "%llu", (unsigned long long)w->vault_bytes);
-	argv_add(a, "--keep"), argv_add(a, "%u", w->keep);
-	argv_add(a, "--seen"), argv_add(a, "%llu%s%s", (unsigned long long)w->seen_generation,
-					*w->seen_vault ? ":" : "", w->seen_vault);
-	argv_add(a, "--idle"), argv_add(a, "%u", w->idle_sec);
-	argv_add_words(a, "--agent", "unix:/run/taz-host/agent.sock", NULL);
-}
-
 static int run_line(const struct client *c, const struct workshop *w, struct argv *a)
 {
 	char name[64];
@@ -318,7 +308,8 @@ static int run_line(const struct client *c, const struct workshop *w, struct arg
 	}
 	for (const char *const *more = c->run; *more; more++)
 		argv_add(a, "%s", *more);
-	add_first_process(a, w);
+	argv_add_words(a, "--entrypoint", FIRST_PROGRAM, w->image, NULL);
+	first_add_words(a, w);
 	return a->failed ? log_err(-E2BIG, "what %s is told", c->name) : 0;
 }
 

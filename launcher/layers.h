@@ -127,6 +127,13 @@ int layers_explain(const struct engine *engine, const struct layers_choice *choi
 		   struct json_object *json);
 
 /*
+ * layers_wanted - the tag of the topmost layer, the dotfiles, that a build would give now
+ * Nothing is built. Returns 0 or -errno after saying why.
+ */
+int layers_wanted(const struct engine *engine, const struct layers_choice *choice,
+		  char tag[LAYER_TAG_MAX]);
+
+/*
  * layers_current - the tags that all layers have now, Debian's among them
  * @without: as in the choice
  * @ret, @max: room; some tags may come more than once

@@ -166,6 +166,21 @@ int chain_tags(struct chain *c, const struct layers_choice *choice, const struct
 	return r;
 }
 
+int layers_wanted(const struct engine *engine, const struct layers_choice *choice,
+		  char tag[LAYER_TAG_MAX])
+{
+	struct chain c = { 0 };
+	int r = chain_init(&c, choice->layer);
+
+	if (r == 0)
+		r = debian_find(engine, c.tags[0]);
+	if (r >= 0)
+		r = chain_tags(&c, choice, NULL);
+	if (r == 0)
+		strcpy(tag, c.tags[c.n]);
+	return r;
+}
+
 int chain_find(const struct chain *c, const struct engine *engine)
 {
 	for (int i = c->n; i > 0; i--) {

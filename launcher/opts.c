@@ -138,6 +138,12 @@ static int set_mounts(struct opts *o, const char *v)
 	return binds_parse(v, &b);
 }
 
+static int set_image(struct opts *o, const char *v)
+{
+	o->image = v;
+	return *v ? 0 : -EINVAL;
+}
+
 static int set_keep(struct opts *o, const char *v)
 {
 	long long n;
@@ -179,6 +185,7 @@ static const struct opt {
 	{ "--keep", OPT_KEEP, set_keep, "a number from 0 to 50" },
 	{ "--layer", OPT_LAYER, set_layer, "a folder of images/, such as base, k8s or gemini" },
 	{ "--without", OPT_WITHOUT, set_without, "names with commas between, or all" },
+	{ "--image", OPT_IMAGE, set_image, "HOST/PATH@sha256:DIGEST, or a tag taz/LAYER:HASH" },
 	{ "--dry-run", OPT_DRY_RUN, .flag = offsetof(struct opts, dry_run) },
 	{ "--explain", OPT_EXPLAIN, .flag = offsetof(struct opts, explain) },
 	{ "--yes", OPT_YES, .flag = offsetof(struct opts, yes) },

@@ -34,6 +34,7 @@ enum opt_bit {
 	OPT_TIMEZONE = 1 << 21,
 	OPT_LEAST = 1 << 22,
 	OPT_MOUNT = 1 << 23,
+	OPT_IMAGE = 1 << 24,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
@@ -62,6 +63,7 @@ struct opts {
 	const char *timezone;	 /* such as Europe/Berlin, or NULL: the host's */
 	const char *without;	 /* releases that are left out, with commas; "" for none */
 	bool fido2, create, json, accept_rollback, yes, dry_run, explain;
+	const char *image;  /* of a Pod; NULL: what a build would give */
 	const char *mounts; /* more folders of the host, as binds_parse() has them; "" for none */
 	bool least;	    /* a container has no more of the host than it needs */
 };
