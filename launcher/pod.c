@@ -48,7 +48,7 @@ int pod_cover(const char *path, const char *mode)
 	/* Source: proc(5): such a link leads to the very folder, whatever its name is by now. */
 	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
 	snprintf(options, sizeof(options), "mode=%s,uid=0,gid=0", mode);
-	return mount("tmpfs", magic, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? -errno : 0;
+	return mount(POD_SOURCE, magic, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? -errno : 0;
 }
 
 /* Source: statx(2): STATX_ATTR_MOUNT_ROOT, since 5.8; a kernel that does not know it says so. */

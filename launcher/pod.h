@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define POD_INSTANCE_MAX 64
+#define POD_SOURCE	 "taz" /* how /proc/mounts calls what pod_cover() has mounted */
 
 /*
  * pod_prepare - all of the below: /run, /run/taz-host, /tmp, /var/lib/taz and /workspace
