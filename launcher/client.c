@@ -54,7 +54,7 @@ static int run_client(const struct client *c, const char *const args[], const st
 	return r < 0 ? r : run_wait(pid);
 }
 
-static void read_back(int mem, char *buf, size_t size)
+void client_read_back(int mem, char *buf, size_t size)
 {
 	ssize_t n;
 
@@ -76,8 +76,8 @@ int client_call(const struct client *c, const char *const args[], char *out, siz
 	if (o < 0 || e < 0)
 		return -errno;
 	r = run_client(c, args, (struct run_fd[]){ { o, STDOUT_FILENO }, { e, STDERR_FILENO } }, 2);
-	read_back(o, out, size);
-	read_back(e, err, err_size);
+	client_read_back(o, out, size);
+	client_read_back(e, err, err_size);
 	return r;
 }
 

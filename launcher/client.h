@@ -4,6 +4,7 @@
 #ifndef TAZ_LAUNCHER_CLIENT_H
 #define TAZ_LAUNCHER_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* One engine that is used by its client, and where it differs from the others. */
@@ -14,6 +15,8 @@ struct client {
 	const char *network;	  /* the one that a container gets when nothing is said */
 	const char *const *build; /* more options of "build", ended by NULL */
 	const char *const *run;	  /* more options of "run", ended by NULL */
+	/* "push" takes where to, and has --digestfile; both it and "pull" have --tls-verify */
+	bool registry_options;
 };
 
 /* client_path - the client, found in its list of places; NULL when there is none */
@@ -30,6 +33,13 @@ const char *client_path(const struct client *c);
  */
 int client_call(const struct client *c, const char *const args[], char *out, size_t size, char *err,
 		size_t err_size);
+
+/*
+ * client_read_back - what a program has written to a file in memory, without its last newline
+ * @mem: borrowed
+ * @buf, @size: gets its begin; NULL: not wanted
+ */
+void client_read_back(int mem, char *buf, size_t size);
 
 /*
  * client_show - the same for a long one: progress goes to our standard error when that is a

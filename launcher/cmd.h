@@ -20,6 +20,8 @@ extern const struct cmd cmd_lock;
 extern const struct cmd cmd_manifest;
 extern const struct cmd cmd_passwd;
 extern const struct cmd cmd_pin;
+extern const struct cmd cmd_pull;
+extern const struct cmd cmd_push;
 extern const struct cmd cmd_remove;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_run;

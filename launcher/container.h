@@ -28,6 +28,13 @@ int container_build(const struct client *c, const char *tag, const char *dockerf
 int container_import(const struct client *c, const char *tar, const char *tag);
 int container_list_images(const struct client *c, char *buf, size_t size);
 int container_remove_image(const struct client *c, const char *tag);
+/* These three: container_registry.c */
+int container_label(const struct client *c, const char *tag, char *buf, size_t size);
+int container_push(const struct client *c, const char *tag, const struct reference *ref,
+		   char digest[REFERENCE_DIGEST_MAX]);
+int container_pull(const struct client *c, const struct reference *ref, const char *tag,
+		   char *label, size_t size);
+
 int container_running(const struct client *c, const struct workshop *w);
 int container_up(const struct client *c, const struct workshop *w);
 int container_down(const struct client *c, const struct workshop *w);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "launcher/binds.h"
+#include "launcher/reference.h"
 
 /* One workshop on this host; all strings borrowed. */
 struct workshop {
@@ -62,6 +63,26 @@ struct engine {
 
 	/* Remove a tag, and what only it had. 0 or -errno after saying why. */
 	int (*remove_image)(const char *tag);
+
+	/*
+	 * The image's label io.taz.tag in double quotes, with what is not plain escaped as in C: it
+	 * may be a stranger's. Two quotes: it has none. 0 or -errno after saying why.
+	 */
+	int (*label)(const char *tag, char *buf, size_t size);
+
+	/*
+	 * Send an image to a registry, as @ref's name with the hash of @tag; @digest gets what the
+	 * registry has it as. Nothing in the store is changed. 0 or -errno after saying why.
+	 */
+	int (*push)(const char *tag, const struct reference *ref,
+		    char digest[REFERENCE_DIGEST_MAX]);
+
+	/*
+	 * Fetch @ref, and give it @tag when that is its label io.taz.tag. 0; -EBADMSG: its label is
+	 * another one (@label, as above), and the store is as before; or -errno after saying why.
+	 * Two at once, or one that is killed: the tag is there with all of its image, or not.
+	 */
+	int (*pull)(const struct reference *ref, const char *tag, char *label, size_t size);
 
 	/* Is the workshop running? 1, 0 or -errno. */
 	int (*running)(const struct workshop *w);

@@ -65,6 +65,22 @@ static int docker_remove_image(const char *tag)
 	return container_remove_image(&docker, tag);
 }
 
+static int docker_label(const char *tag, char *buf, size_t size)
+{
+	return container_label(&docker, tag, buf, size);
+}
+
+static int docker_push(const char *tag, const struct reference *ref,
+		       char digest[REFERENCE_DIGEST_MAX])
+{
+	return container_push(&docker, tag, ref, digest);
+}
+
+static int docker_pull(const struct reference *ref, const char *tag, char *label, size_t size)
+{
+	return container_pull(&docker, ref, tag, label, size);
+}
+
 static int docker_running(const struct workshop *w)
 {
 	return container_running(&docker, w);
@@ -88,6 +104,9 @@ const struct engine engine_docker = {
 	.import = docker_import,
 	.list_images = docker_list_images,
 	.remove_image = docker_remove_image,
+	.label = docker_label,
+	.push = docker_push,
+	.pull = docker_pull,
 	.running = docker_running,
 	.up = docker_up,
 	.down = docker_down,

@@ -6,7 +6,8 @@
 
 static const char *const paths[] = { "/usr/bin/podman", "/usr/local/bin/podman", "/bin/podman",
 				     NULL };
-/* Not CONTAINER_HOST and CONTAINER_CONNECTION: the vault's folder is of this host. */
+/* Not CONTAINER_HOST and CONTAINER_CONNECTION: the vault's folder is of this host. The last three
+ * say where "podman login" has written (containers-auth.json(5)). */
 static const char *const env[] = { "HOME",	 "TERM",	"CONTAINERS_CONF",
 				   "http_proxy", "https_proxy", "no_proxy",
 				   NULL };
@@ -27,6 +28,7 @@ static const struct client podman = {
 	.network = "podman",
 	.build = build,
 	.run = run,
+	.registry_options = true,
 };
 
 /* "info" opens store and runtime, so it fails where "run" would; "version" only prints. */
@@ -73,6 +75,22 @@ static int podman_remove_image(const char *tag)
 	return container_remove_image(&podman, tag);
 }
 
+static int podman_label(const char *tag, char *buf, size_t size)
+{
+	return container_label(&podman, tag, buf, size);
+}
+
+static int podman_push(const char *tag, const struct reference *ref,
+		       char digest[REFERENCE_DIGEST_MAX])
+{
+	return container_push(&podman, tag, ref, digest);
+}
+
+static int podman_pull(const struct reference *ref, const char *tag, char *label, size_t size)
+{
+	return container_pull(&podman, ref, tag, label, size);
+}
+
 static int podman_running(const struct workshop *w)
 {
 	return container_running(&podman, w);
@@ -96,6 +114,9 @@ const struct engine engine_podman = {
 	.import = podman_import,
 	.list_images = podman_list_images,
 	.remove_image = podman_remove_image,
+	.label = podman_label,
+	.push = podman_push,
+	.pull = podman_pull,
 	.running = podman_running,
 	.up = podman_up,
 	.down = podman_down,

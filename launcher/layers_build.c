@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,13 +132,19 @@ static int fetch(const struct layer *layer, const char *context)
 	return without_add(missing) < 0 ? -EIO : 1;
 }
 
+/* The topmost is labelled with its own tag: by that a pull knows it (its Dockerfile has more). */
+static bool is_labelled(const struct layer *layer)
+{
+	return !strcmp(layer->name, LAYER_TOP);
+}
+
 /* 1: without some of its releases it is another one, and nothing was built. */
 static int build(const struct engine *engine, const struct layer *layer, const char *parent,
 		 char tag[LAYER_TAG_MAX])
 {
 	autotree char dir[PATH_MAX] = "";
-	char dockerfile[PATH_MAX], base[LAYER_TAG_MAX + 8];
-	const char *const args[] = { base, NULL };
+	char dockerfile[PATH_MAX], base[LAYER_TAG_MAX + 8], own[LAYER_TAG_MAX + 8];
+	const char *const args[] = { base, is_labelled(layer) ? own : NULL, NULL };
 	autofree char *counts = NULL;
 	FILE *manifest;
 	size_t size;
@@ -158,6 +165,7 @@ static int build(const struct engine *engine, const struct layer *layer, const c
 	if (r)
 		return r;
 	snprintf(base, sizeof(base), "BASE=%s", parent);
+	snprintf(own, sizeof(own), "TAG=%s", tag);
 	snprintf(dockerfile, sizeof(dockerfile), "%s/%s", layers_source(), layer->dockerfile);
 	log_info("building image %s", tag);
 	r = engine->build(tag, dockerfile, dir, args);

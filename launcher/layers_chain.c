@@ -129,7 +129,7 @@ int chain_init(struct chain *c, const char *name)
 			return log_err(r, "read images/%s", next);
 		memcpy(next, c->layers[i].parent, sizeof(next));
 	}
-	r = layer_read(layers_source(), "dotfiles", &c->layers[c->n - 1]);
+	r = layer_read(layers_source(), LAYER_TOP, &c->layers[c->n - 1]);
 	return r < 0 ? log_err(r, "read images/dotfiles below %s", layers_source()) : 0;
 }
 

@@ -8,6 +8,8 @@
 
 #include "launcher/layers.h"
 
+#define LAYER_TOP "dotfiles"
+
 /* tags[0] is Debian's, tags[i + 1] that of layers[i]. */
 struct chain {
 	struct layer layers[LAYER_CHAIN];

@@ -5,10 +5,12 @@
 #include "launcher/launch.h"
 
 static const struct cmd *const cmds[] = {
-	&cmd_up,      &cmd_enter,    &cmd_run,	  &cmd_exec,  &cmd_lock,  &cmd_status,
-	&cmd_history, &cmd_restore,  &cmd_passwd, &cmd_key,   &cmd_down,  &cmd_remove,
-	&cmd_init,    &cmd_build,    &cmd_doctor, &cmd_pin,   &cmd_gc,	  &cmd_completion,
-	&cmd_tour,    &cmd_manifest, &cmd_first,  &cmd_agent, &cmd_watch, NULL,
+	&cmd_up,     &cmd_enter,    &cmd_run,	  &cmd_exec,   &cmd_lock,
+	&cmd_status, &cmd_history,  &cmd_restore, &cmd_passwd, &cmd_key,
+	&cmd_down,   &cmd_remove,   &cmd_init,	  &cmd_build,  &cmd_doctor,
+	&cmd_pin,    &cmd_gc,	    &cmd_push,	  &cmd_pull,   &cmd_completion,
+	&cmd_tour,   &cmd_manifest, &cmd_first,	  &cmd_agent,  &cmd_watch,
+	NULL,
 };
 
 static const struct cmd_program program = {

@@ -12,6 +12,7 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
+#include "launcher/client.h"
 #include "launcher/source.h"
 
 #define VM_INIT	  "taz-vm-init"
@@ -46,12 +47,11 @@ static void show(int out)
 			return;
 }
 
-int vm_store(const char *const args[])
+/* Run it with these as its standard output and error. */
+static int run_store(const char *const args[], int out, int err)
 {
 	char path[PATH_MAX];
 	const char *argv[ARGS_MAX] = { path };
-	autoclose int kept = -EBADF;
-	struct run_fd fds[2];
 	pid_t pid;
 	size_t n = 0;
 	int r = vm_script("vm/store", path, sizeof(path));
@@ -64,15 +64,37 @@ int vm_store(const char *const args[])
 	}
 	if (args[n])
 		return -E2BIG;
+	r = run_start(path, (char **)argv, environ,
+		      (struct run_fd[]){ { out, STDOUT_FILENO }, { err, STDERR_FILENO } }, 2, &pid);
+	return r < 0 ? r : run_wait(pid);
+}
+
+int vm_store(const char *const args[])
+{
+	autoclose int kept = -EBADF;
+	int r, to = STDERR_FILENO;
+
 	if (!log_is_fancy(STDERR_FILENO))
 		kept = memfd_create("output", MFD_CLOEXEC);
-	for (int i = 0; i < 2; i++)
-		fds[i] = (struct run_fd){ kept < 0 ? STDERR_FILENO : kept, i + 1 };
-	r = run_start(path, (char **)argv, environ, fds, 2, &pid);
-	if (r == 0)
-		r = run_wait(pid);
+	if (kept >= 0)
+		to = kept;
+	r = run_store(args, to, to);
 	if (r != 0 && kept >= 0)
 		show(kept);
+	return r;
+}
+
+int vm_store_call(const char *const args[], char *out, size_t size, char *err, size_t err_size)
+{
+	autoclose int o = memfd_create("store-out", MFD_CLOEXEC);
+	autoclose int e = memfd_create("store-err", MFD_CLOEXEC);
+	int r;
+
+	if (o < 0 || e < 0)
+		return -errno;
+	r = run_store(args, o, e);
+	client_read_back(o, out, size);
+	client_read_back(e, err, err_size);
 	return r;
 }
 

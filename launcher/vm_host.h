@@ -39,6 +39,12 @@ int vm_script(const char *name, char *buf, size_t size);
  */
 int vm_store(const char *const args[]);
 
+/*
+ * vm_store_call - the same, and what it prints is kept, not shown
+ * @out, @err: get standard output and error without the last newline, cut to @size and @err_size
+ */
+int vm_store_call(const char *const args[], char *out, size_t size, char *err, size_t err_size);
+
 /* vm_has_image - is there an image of this tag? 1, 0 or -errno. One look at a file. */
 int vm_has_image(const char *tag);
 

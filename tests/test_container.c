@@ -67,6 +67,8 @@ static int teardown(void **state)
 {
 	unlink(program);
 	unlink(noted);
+	snprintf(program, sizeof(program), "%s/pulling-client", dir);
+	unlink(program);
 	return rmdir(dir);
 }
 
@@ -231,6 +233,103 @@ static void test_with_least_it_is_started_with_what_is_named_and_no_more(void **
 	unlink(profile);
 }
 
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const struct reference far = { .name = "r.example/a", .digest = DIGEST };
+static const struct reference near = { .name = "[::1]:5/a", .digest = DIGEST, .loopback = true };
+
+/* As docker has it: by a name for a while, and the digest is in the last of many lines. */
+static void test_an_image_is_pushed_by_a_name_that_is_gone_afterwards(void **state)
+{
+	char digest[REFERENCE_DIGEST_MAX] = "";
+
+	client_is("case $1 in image) echo 'no such image' >&2; exit 1 ;; push)\n"
+		  "echo 'digest: of nothing'; echo '1: digest: " DIGEST " size: 5' ;; esac");
+	assert_int_equal(container_push(&client, "taz/x:1", &near, digest), 0);
+	assert_string_equal(digest, DIGEST);
+	assert_non_null(strstr(calls(), "<tag><--><taz/x:1><[::1]:5/a:1>\n"
+					"<push><--><[::1]:5/a:1>\n<rmi><--><[::1]:5/a:1>\n"));
+	/* A name that somebody had given before stays. */
+	unlink(noted);
+	client_is("case $1 in push) exit 1 ;; esac");
+	assert_int_equal(container_push(&client, "taz/x:1", &near, digest), -EIO);
+	assert_null(strstr(calls(), "<rmi>"));
+}
+
+/* As podman has it: TLS is left out on this machine's loopback, and nowhere else. */
+static void test_a_client_with_options_is_told_where_to_and_with_tls(void **state)
+{
+	struct client podman = client;
+	char digest[REFERENCE_DIGEST_MAX] = "";
+
+	podman.registry_options = true;
+	client_is("echo " DIGEST);
+	assert_int_equal(container_push(&podman, "taz/x:1", &far, digest), 0);
+	assert_string_equal(digest, DIGEST);
+	assert_string_equal(calls(), "<--log-level=error><push><--quiet><--digestfile></dev/stdout>"
+				     "<--><taz/x:1><docker://r.example/a:1>\n");
+	unlink(noted);
+	assert_int_equal(container_push(&podman, "taz/x:1", &near, digest), 0);
+	assert_non_null(strstr(calls(), "</dev/stdout><--tls-verify=false><-->"));
+}
+
+/* The note, and what a pull before this one has left. */
+static void pulling_is(const char *text)
+{
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/pulling-client", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int pull(const char *body, char label[64])
+{
+	int r;
+
+	setenv("TAZ_CACHE", dir, 1);
+	client_is(body);
+	r = container_pull(&client, &far, "taz/x:1", label, 64);
+	unsetenv("TAZ_CACHE");
+	return r;
+}
+
+static void test_what_is_pulled_gets_its_tag_only_with_the_right_label(void **state)
+{
+	static const char tagged[] = "<pull><--quiet><--><r.example/a@" DIGEST ">\n",
+			  kept[] = "<tag><--><r.example/a@" DIGEST "><taz/x:1>\n",
+			  gone[] = "<rmi><--><r.example/a@" DIGEST ">\n";
+	char label[64] = "";
+
+	/* No name is there; what is asked for its label by "--" has the one that BODY says. */
+#define PULLS(has)                                   \
+	"case \"$1 $5\" in 'image --') echo '\"" has \
+	"\"' ;; image*) echo 'no such image' >&2; exit 1 ;; esac"
+	assert_int_equal(pull(PULLS("taz/x:1"), label), 0);
+	assert_non_null(strstr(calls(), tagged));
+	assert_non_null(strstr(calls(), kept));
+	assert_non_null(strstr(strstr(calls(), kept), gone));
+	unlink(noted);
+	assert_int_equal(pull(PULLS("taz/x:2"), label), -EBADMSG);
+	assert_string_equal(label, "\"taz/x:2\"");
+	assert_null(strstr(calls(), "<tag>"));
+	assert_non_null(strstr(calls(), gone));
+	/* Of one that was killed: it goes before anything else is fetched. */
+	unlink(noted);
+	pulling_is("r.example/left@" DIGEST);
+	assert_int_equal(
+		pull("case \"$1 $5\" in 'image taz/x:1') echo 'no such image' >&2; exit 1 ;; "
+		     "'image --') echo '\"taz/x:1\"' ;; esac",
+		     label),
+		0);
+	assert_non_null(strstr(calls(), "<rmi><--><r.example/left@" DIGEST ">\n"));
+	/* It was there before we came: it stays. */
+	assert_null(strstr(calls(), gone));
+}
+
 int main(void)
 {
 #define WITH_CLIENT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -243,6 +342,9 @@ int main(void)
 		WITH_CLIENT(test_a_line_that_is_too_long_is_refused_and_not_cut),
 		WITH_CLIENT(test_what_a_client_said_is_shown_as_plain_text),
 		WITH_CLIENT(test_a_container_is_started_with_the_clients_own_options),
+		WITH_CLIENT(test_an_image_is_pushed_by_a_name_that_is_gone_afterwards),
+		WITH_CLIENT(test_a_client_with_options_is_told_where_to_and_with_tls),
+		WITH_CLIENT(test_what_is_pulled_gets_its_tag_only_with_the_right_label),
 		WITH_CLIENT(test_with_least_it_is_started_with_what_is_named_and_no_more),
 	};
 
