@@ -195,7 +195,7 @@ test_a_registry_that_is_down_is_named()
 
 test_a_killed_pull_is_made_good_by_the_next_and_two_at_once_do_not_disturb_each_other()
 {
-	local tag ref first second
+	local tag ref first second client
 
 	registry_starts
 	tag=$(build)
@@ -205,9 +205,13 @@ test_a_killed_pull_is_made_good_by_the_next_and_two_at_once_do_not_disturb_each_
 	"$TAZ" --engine "$ENGINE" pull "$ref" &
 	first=$!
 	sleep 2
+	client=$(pgrep -P "$first")
 	kill -KILL "$first"
 	wait "$first" || :
 	kill -CONT "$registry"
+	# It has nobody any more to tell, and brings its work to an end.
+	ended() { ! readlink -q "/proc/$1/exe"; }
+	within 60 ended "$client"
 	pull "$ref" & first=$!
 	pull "$ref" & second=$!
 	wait "$first"
