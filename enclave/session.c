@@ -64,6 +64,24 @@ static void exec_command(const struct session_user *user, char *const argv[])
 	_exit(err == ENOENT ? 127 : 126);
 }
 
+/* What su(1) sets: root's HOME, as an engine's exec leaves it, would be where its user may not
+ * write.
+ */
+static int set_identity(const struct session_user *user)
+{
+	const char *const env[][2] = {
+		{ "HOME", user->home },
+		{ "USER", user->name },
+		{ "LOGNAME", user->name },
+		{ "SHELL", user->shell },
+	};
+
+	for (size_t i = 0; i < sizeof(env) / sizeof(*env); i++)
+		if (setenv(env[i][0], env[i][1], 1) < 0)
+			return log_err(-errno, "set %s", env[i][0]);
+	return 0;
+}
+
 /* The child: a process group of its own, in the foreground where there is a terminal. */
 static void run_child(const struct session_user *user, char *const argv[], pid_t leader,
 		      session_prepare_t *prepare, void *arg)
@@ -73,7 +91,8 @@ static void run_child(const struct session_user *user, char *const argv[], pid_t
 	setpgid(0, 0);
 	if (isatty(STDIN_FILENO))
 		tcsetpgrp(STDIN_FILENO, getpid());
-	if (getuid() == 0 && privs_become(user->name, user->uid, user->gid, 1) < 0)
+	if (getuid() == 0 &&
+	    (privs_become(user->name, user->uid, user->gid, 1) < 0 || set_identity(user) < 0))
 		_exit(1);
 	/* After the change of user, which clears it: a leader that is killed takes its command
 	 * along. */

@@ -26,7 +26,8 @@ typedef int session_prepare_t(const struct session_user *user, void *arg);
 
 /*
  * session_run - become the leader, run @argv (empty: a login shell) and end with it
- * @user: becomes the command, with the session mark when we are root (base/privs.h)
+ * @user: becomes the command: when we are root with the session mark (base/privs.h), and with
+ *	  HOME, USER, LOGNAME and SHELL as su(1) sets them
  * @prepare, @arg: called as that user, a member of the session, before the command; when it fails
  *		   (and has said why) the command does not run and the code is 1. May be NULL.
  *

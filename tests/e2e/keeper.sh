@@ -76,8 +76,8 @@ with_vault()
 }
 
 # in_session ARGV... - a session of taz that runs ARGV; in_session_new makes the vault
-in_session() { printf %s "$PASS" | HOME=/home/taz enclave session --user taz --passphrase-fd 0 -- "$@"; }
-in_session_new() { printf %s "$PASS" | HOME=/home/taz enclave session --user taz --create --passphrase-fd 0 -- "$@"; }
+in_session() { printf %s "$PASS" | enclave session --user taz --passphrase-fd 0 -- "$@"; }
+in_session_new() { printf %s "$PASS" | enclave session --user taz --create --passphrase-fd 0 -- "$@"; }
 
 # outsider ARGV... - the same uid, in no session
 outsider() { setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/home/taz "$@"; }
