@@ -185,6 +185,8 @@ static const struct {
 	{ 0, "o  yes, this once", "p  yes, to this process" },
 	{ QUESTION_OFFERS_SESSION,
 	  "s  yes, to it in this session, " STRING(QUESTION_SESSION_MIN) " min", NULL },
+	{ QUESTION_OFFERS_SESSION, "2-" STRING(QUESTION_TIMES_MAX) "  yes, to it so many times",
+	  NULL },
 	{ QUESTION_OFFERS_PROGRAM, "h  yes, to this SHA-256, until the lock", NULL },
 	{ 0, "n  no, not this process", "e  never, until the lock" },
 };
@@ -229,7 +231,7 @@ static void put_foot(struct canvas *c, uint32_t offers, unsigned left_sec, char 
 	go(c, c->row + 1, 2);
 	put(c, "Without an answer in %u s: no.", left_sec);
 	go(c, c->row + 1, 2);
-	put(c, "A letter, then Enter: ");
+	put(c, "A letter or digit, then Enter: ");
 	if (typed)
 		put(c, "%c", typed);
 }
@@ -269,8 +271,17 @@ static const struct {
 	{ 'h', QUESTION_PROGRAM }, { 'n', QUESTION_NO },      { 'e', QUESTION_NEVER },
 };
 
+static enum question_answer times_of(const struct question_keys *k, char digit)
+{
+	uint32_t answer = QUESTION_TIMES + (uint32_t)(digit - '0');
+
+	return question_offers(k->offers, answer) ? answer : QUESTION_OPEN;
+}
+
 static enum question_answer answer_of(const struct question_keys *k, char letter)
 {
+	if (letter >= '0' && letter <= '9')
+		return times_of(k, letter);
 	for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++)
 		if (letters[i].letter == letter && question_offers(k->offers, letters[i].answer))
 			return letters[i].answer;

@@ -4,8 +4,8 @@
  * The host's tazlaunch asks: nothing in the workshop sees the question or can answer it. All that
  * comes from there is foreign: the names in a question, and what the program has written to the
  * terminal before it, which may be an order to type something back (a report of the cursor, of the
- * title). So the answer is a letter and Enter, counts only after the keyboard was silent for
- * QUESTION_QUIET_MS, and whatever looks like a terminal's report begins that silence anew.
+ * title). So the answer is a letter or a digit and Enter, counts only after the keyboard was silent
+ * for QUESTION_QUIET_MS, and whatever looks like a terminal's report begins that silence anew.
  */
 #ifndef TAZ_LAUNCHER_QUESTION_H
 #define TAZ_LAUNCHER_QUESTION_H

@@ -19,11 +19,12 @@ static const struct {
 	enum grant_to to;
 	bool open; /* only for what is opened by it */
 	unsigned minutes;
-} meanings[QUESTION_ANSWERS] = {
+} meanings[] = {
 	[QUESTION_ONCE] = { ASK_YES, GRANT_PROCESS, .open = true },
 	[QUESTION_PROCESS] = { ASK_YES, GRANT_PROCESS },
 	[QUESTION_SESSION] = { ASK_YES, GRANT_SESSION, .minutes = QUESTION_SESSION_MIN },
 	[QUESTION_PROGRAM] = { ASK_YES, GRANT_PROGRAM },
+	[QUESTION_TIMES] = { ASK_YES, GRANT_SESSION },
 	[QUESTION_NO] = { ASK_NO, GRANT_PROCESS },
 	[QUESTION_NEVER] = { ASK_NO, GRANT_PROGRAM },
 };
@@ -46,16 +47,34 @@ static void add_grant(struct asks *a, struct grants *g, const struct grant *new,
 		a->grants.last_number = a->open.last_number = (unsigned)r;
 }
 
+/* One of so many times is used up: what that process does with what it opens is not counted. */
+static void add_opened(struct asks *a, const struct grant *by, const struct program *who,
+		       unsigned may, uint64_t now)
+{
+	struct grant g = *by;
+
+	g.to = GRANT_PROCESS;
+	g.who = *who;
+	g.may = may;
+	g.left = 0;
+	add_grant(a, &a->open, &g, now);
+	secret_wipe(&g, sizeof(g));
+}
+
 enum ask_end asks_keep(struct asks *a, const struct ask_question *q, uint32_t answer)
 {
 	uint64_t now = io_boottime_ns();
 	struct grant g = { .session = q->session, .who = q->who, .may = q->may, .rule = q->rule };
+	unsigned times = question_times(answer);
 
 	if (answer == QUESTION_NOBODY)
 		return ASK_NOBODY;
 	if (!question_offers(q->text.offers, answer))
 		return ASK_NO;
+	if (times)
+		answer = QUESTION_TIMES;
 	g.yes = meanings[answer].end == ASK_YES;
+	g.left = times ? times - 1 : 0; /* this is the first */
 	g.to = meanings[answer].to;
 	if (meanings[answer].minutes)
 		g.until_ns = now + meanings[answer].minutes * MIN_NS;
@@ -63,6 +82,8 @@ enum ask_end asks_keep(struct asks *a, const struct ask_question *q, uint32_t an
 	put_text(g.exe, q->text.exe);
 	put_text(g.script, q->text.script);
 	add_grant(a, meanings[answer].open ? &a->open : &a->grants, &g, now);
+	if (times)
+		add_opened(a, &g, &q->who, q->may, now);
 	secret_wipe(&g, sizeof(g));
 	return meanings[answer].end;
 }
@@ -95,16 +116,21 @@ bool asks_are_answered(struct asks *a, const struct ask_what *what, const struct
 	const struct grant_request req = { .who = &who->runs,
 					   .plain = who->plain,
 					   .session = what->session,
+					   .again = what->again,
 					   .may = what->may,
 					   .path = what->path,
 					   .now_ns = io_boottime_ns() };
+	struct grant by = { 0 };
 	enum grant_answer answer;
 
 	pthread_mutex_lock(&a->lock);
-	answer = grants_answer(&a->grants, &req, NULL);
+	answer = grants_answer(&a->grants, &req, &by);
+	if (by.left)
+		add_opened(a, &by, req.who, req.may, req.now_ns);
 	if (answer == GRANT_NONE && what->again)
 		answer = grants_answer(&a->open, &req, NULL);
 	pthread_mutex_unlock(&a->lock);
+	secret_wipe(&by, sizeof(by));
 	*ret = answer == GRANT_YES ? ASK_YES : ASK_NO;
 	return answer != GRANT_NONE;
 }

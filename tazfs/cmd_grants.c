@@ -84,7 +84,9 @@ static void print_until(const struct control_grant *g)
 {
 	char text[32];
 
-	if (g->left_sec >= 60)
+	if (g->times)
+		snprintf(text, sizeof(text), "%u more", g->times);
+	else if (g->left_sec >= 60)
 		snprintf(text, sizeof(text), "%u min", g->left_sec / 60);
 	else if (g->left_sec)
 		snprintf(text, sizeof(text), "%u s", g->left_sec);
@@ -140,6 +142,7 @@ static int add_json(const struct control_grant *g, struct json_object *list)
 	json_object_object_add(o, "may", json_object_new_string(letters(g->may, may)));
 	json_object_object_add(o, "seconds_left",
 			       g->left_sec ? json_object_new_int64(g->left_sec) : NULL);
+	json_object_object_add(o, "times_left", g->times ? json_object_new_int64(g->times) : NULL);
 	json_object_object_add(o, "rule", json_object_new_int64(g->rule));
 	json_object_object_add(o, "session", json_object_new_int64(g->session));
 	json_object_object_add(o, "pid", json_object_new_int(g->pid));
@@ -347,8 +350,9 @@ const struct cmd cmd_grants = {
 		".tazfs/grants by the policy does not see it.\n"
 		"\n"
 		"Options:\n"
-		"  --json      an array of objects: id, verdict, to, path, may, seconds_left, rule,\n"
-		"              session, pid, exe, script, sha256; what does not apply is null\n"
+		"  --json      an array of objects: id, verdict, to, path, may, seconds_left,\n"
+		"              times_left, rule, session, pid, exe, script, sha256; what does not\n"
+		"              apply is null\n"
 		"  --dir DIR   where the view is mounted, when not at ~/secrets\n"
 		"\n"
 		"Example:\n"

@@ -50,6 +50,7 @@ struct control_grant {
 	uint32_t may;	   /* enum may */
 	uint32_t session;  /* which it was given in */
 	uint32_t left_sec; /* 0: it has no time of its own */
+	uint32_t times;	   /* so many times more; 0: without a count */
 	int32_t pid;	   /* which it was asked about */
 	uint32_t hashed;
 	uint8_t hash[32]; /* SHA-256 of what that ran */

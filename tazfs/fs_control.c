@@ -112,6 +112,7 @@ static void put_grant(struct control *c, const struct ask_kept *x)
 				   .may = x->grant.may,
 				   .session = x->grant.session,
 				   .left_sec = (uint32_t)((x->left_ns + SEC - 1) / SEC),
+				   .times = x->grant.left,
 				   .pid = who->pid,
 				   .hashed = who->hashed };
 

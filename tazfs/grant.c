@@ -91,7 +91,7 @@ static bool is_whose(const struct grant *x, const struct grant_request *req)
 
 static bool is_what(const struct grant *x, const struct grant_request *req)
 {
-	if (strcmp(x->path, req->path) != 0)
+	if (strcmp(x->path, req->path) != 0 || (x->left && req->again))
 		return false;
 	return x->yes ? (x->may & req->may) == req->may : x->may & req->may;
 }
@@ -115,7 +115,7 @@ static struct grant *find(struct grants *g, const struct grant_request *req, boo
 }
 
 enum grant_answer grants_answer(struct grants *g, const struct grant_request *req,
-				unsigned *ret_number)
+				struct grant *ret)
 {
 	struct grant *x;
 	bool yes;
@@ -129,8 +129,8 @@ enum grant_answer grants_answer(struct grants *g, const struct grant_request *re
 	if (!x)
 		return GRANT_NONE;
 	yes = x->yes;
-	if (ret_number)
-		*ret_number = x->number;
+	if (ret)
+		*ret = *x;
 	if (x->left && !--x->left)
 		forget(x);
 	return yes ? GRANT_YES : GRANT_NO;

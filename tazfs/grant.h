@@ -62,6 +62,7 @@ struct grant_request {
 	unsigned may;
 	const char *path;
 	uint64_t now_ns;
+	bool again; /* what was opened is read or written: a count is of what is opened */
 };
 
 enum grant_answer { GRANT_NONE, GRANT_YES, GRANT_NO };
@@ -98,10 +99,11 @@ bool grants_are_wide(const struct grants *g, const char *path);
 /*
  * grants_answer - was that answered before?
  * A yes must be for all of the operations, a no for one of them. A yes with a count is used up by
- * this, and only when none without a count fits. @ret_number: of the one that decided; may be NULL.
+ * this, and only when none without a count fits.
+ * @ret: a copy of the one that decided, as it was before; untouched when none did. May be NULL.
  */
 enum grant_answer grants_answer(struct grants *g, const struct grant_request *req,
-				unsigned *ret_number);
+				struct grant *ret);
 
 /* grants_know - would it be answered? Nothing is used up. */
 bool grants_know(struct grants *g, const struct grant_request *req);

@@ -319,6 +319,26 @@ static void test_a_count_is_used_only_when_nothing_else_fits(void **state)
 	assert_int_equal(asked(whole(10, 5)), GRANT_NONE);
 }
 
+static void test_a_count_is_of_what_is_opened(void **state)
+{
+	struct program cat = whole(10, 5);
+	struct grant_request req = { &cat, true, 1, MAY_READ, PATH, 0, .again = true };
+	struct grant by = { 0 }, x = to(GRANT_SESSION, true, cat);
+	unsigned n;
+
+	x.left = 2;
+	n = add(x);
+	assert_int_equal(grants_answer(&g, &req, &by), GRANT_NONE);
+	assert_false(grants_know(&g, &req));
+	req.again = false;
+	for (unsigned left = 2; left; left--) {
+		assert_int_equal(grants_answer(&g, &req, &by), GRANT_YES);
+		assert_int_equal(by.number, n);
+		assert_int_equal(by.left, left);
+	}
+	assert_int_equal(grants_answer(&g, &req, &by), GRANT_NONE);
+}
+
 static void test_what_is_revoked_counts_no_more(void **state)
 {
 	int first = add(to(GRANT_PROCESS, true, runs(10, 5)));
@@ -484,6 +504,7 @@ int main(void)
 		T(test_what_is_over_is_over),
 		T(test_once_is_once_and_a_count_is_a_count),
 		T(test_a_count_is_used_only_when_nothing_else_fits),
+		T(test_a_count_is_of_what_is_opened),
 		T(test_what_is_revoked_counts_no_more),
 		T(test_a_list_is_in_the_order_of_the_numbers),
 		T(test_a_session_takes_its_answers_along),

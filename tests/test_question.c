@@ -145,6 +145,7 @@ static void test_what_is_not_for_every_program_is_offered_where_it_is(void **sta
 			q.offers = o;
 			assert_true(show(&q, ROWS, cols[i]) > 0);
 			assert_int_equal(sees("s  yes, to it in this session, 15 min"), o & 1);
+			assert_int_equal(sees("2-9  yes, to it so many times"), o & 1);
 			assert_int_equal(sees("h  yes, to this SHA-256, until the lock"), o >> 1);
 			assert_true(sees("e  never, until the lock") && sees("then Enter:"));
 		}
@@ -318,9 +319,15 @@ static void test_a_letter_and_enter_is_an_answer(void **state)
 static void test_a_letter_that_is_not_offered_is_none(void **state)
 {
 	assert_int_equal(typed("s\r"), QUESTION_OPEN);
+	assert_int_equal(typed("5\r"), QUESTION_OPEN);
 	assert_int_equal(typed("h\r"), QUESTION_OPEN);
 	offers = QUESTION_OFFERS_SESSION;
 	assert_int_equal(typed("s\r"), QUESTION_SESSION);
+	assert_int_equal(typed("2\r"), QUESTION_TIMES + 2);
+	assert_int_equal(typed("9\r"), QUESTION_TIMES + 9);
+	assert_int_equal(typed("1\r"), QUESTION_OPEN);
+	assert_int_equal(typed("0\r"), QUESTION_OPEN);
+	assert_int_equal(typed("22\r"), QUESTION_OPEN);
 	assert_int_equal(typed("h\r"), QUESTION_OPEN);
 	assert_int_equal(type("\033", 1100), QUESTION_OPEN); /* they are as before after that */
 	assert_int_equal(type("s\r", 1900), QUESTION_SESSION);
@@ -328,9 +335,14 @@ static void test_a_letter_that_is_not_offered_is_none(void **state)
 	assert_int_equal(typed("h\r"), QUESTION_PROGRAM);
 	offers = 0;
 	for (uint32_t a = 0; a < QUESTION_ANSWERS + 2; a++)
-		assert_int_equal(question_offers(0, a),
-				 a != QUESTION_OPEN && a < QUESTION_ANSWERS &&
-					 a != QUESTION_SESSION && a != QUESTION_PROGRAM);
+		assert_int_equal(question_offers(0, a), a != QUESTION_OPEN && a < QUESTION_SESSION);
+	for (uint32_t a = 0; a < QUESTION_ANSWERS + 2; a++) {
+		bool counts = a >= QUESTION_TIMES + 2 && a <= QUESTION_TIMES + QUESTION_TIMES_MAX;
+
+		assert_int_equal(question_times(a), counts ? a - QUESTION_TIMES : 0);
+		if (a >= QUESTION_TIMES)
+			assert_int_equal(question_offers(QUESTION_OFFERS, a), counts);
+	}
 }
 
 static void test_nothing_else_is_one(void **state)

@@ -7,15 +7,23 @@
 
 #define ENDS(text) memchr(text, '\0', sizeof(text))
 
+unsigned question_times(uint32_t answer)
+{
+	return answer >= QUESTION_TIMES + 2 && answer < QUESTION_ANSWERS ? answer - QUESTION_TIMES
+									 : 0;
+}
+
 bool question_offers(uint32_t offers, uint32_t answer)
 {
+	if (answer >= QUESTION_TIMES)
+		return question_times(answer) && offers & QUESTION_OFFERS_SESSION;
 	switch (answer) {
 	case QUESTION_SESSION:
 		return offers & QUESTION_OFFERS_SESSION;
 	case QUESTION_PROGRAM:
 		return offers & QUESTION_OFFERS_PROGRAM;
 	default:
-		return answer > QUESTION_OPEN && answer < QUESTION_ANSWERS;
+		return answer != QUESTION_OPEN;
 	}
 }
 

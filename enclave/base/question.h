@@ -19,6 +19,7 @@
 #define QUESTION_HASH  32 /* SHA-256 */
 
 #define QUESTION_SESSION_MIN 15 /* minutes that QUESTION_SESSION is good for */
+#define QUESTION_TIMES_MAX   9
 
 enum question_answer {
 	QUESTION_OPEN, /* not answered yet */
@@ -29,7 +30,10 @@ enum question_answer {
 	QUESTION_NOBODY,  /* there is no terminal to ask on, or it is gone */
 	QUESTION_SESSION, /* whoever runs that program in this session, for a while */
 	QUESTION_PROGRAM, /* whoever runs a program of that content, until the lock */
-	QUESTION_ANSWERS,
+	/* Plus 2 to QUESTION_TIMES_MAX: as QUESTION_SESSION, but so many times and no more, this
+	 * one among them. question_times() is the number. */
+	QUESTION_TIMES,
+	QUESTION_ANSWERS = QUESTION_TIMES + QUESTION_TIMES_MAX + 1,
 };
 
 /* Answers that are for others than who asks: not for everybody, see grant.h. */
@@ -69,6 +73,9 @@ struct question_reply { /* host -> keeper */
 
 /* question_offers - is that answer one to a question with those offers? */
 bool question_offers(uint32_t offers, uint32_t answer);
+
+/* question_times - how often, when it is QUESTION_TIMES plus a number; otherwise 0 */
+unsigned question_times(uint32_t answer);
 
 /* question_check - is it one? Returns 0 or -EBADMSG: a string without end, bits or counts out of
  * range, no path, no program, an offer for a hash that is not there. Whoever handles a question has

@@ -102,7 +102,7 @@ static inline pid_t start_cat(const char *cat, const char *env, int *done)
 static inline bool is_yes(uint32_t offers, uint32_t said)
 {
 	return question_offers(offers, said) &&
-	       (said == QUESTION_SESSION || said == QUESTION_PROGRAM);
+	       (said == QUESTION_SESSION || said == QUESTION_PROGRAM || question_times(said));
 }
 
 enum { UNASKED = 100 };

@@ -95,6 +95,21 @@ static void test_a_yes_to_the_session_is_for_that_program_in_it(void **state)
 	assert_int_equal(run_cat(CAT, NULL, 0), UNASKED);
 }
 
+/* The question is one of them; and with reads that are decided again each open is still one. */
+static void test_so_many_times_is_so_many_opens(void **state)
+{
+	static const char *const policies[] = { ASKS, "recheck-always\n" ASKS };
+
+	for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+		in_force(policies[i]);
+		assert_int_equal(run_cat(CAT, NULL, QUESTION_TIMES + 3), QUESTION_OFFERS);
+		assert_int_equal(run_cat(CAT, UNCLEAN, QUESTION_NO), 0); /* is none of them */
+		for (int n = 0; n < 2; n++)
+			assert_int_equal(run_cat(CAT, NULL, 0), UNASKED);
+		assert_int_equal(run_cat(CAT, NULL, QUESTION_NO), QUESTION_OFFERS);
+	}
+}
+
 static void test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program(void **state)
 {
 	char copy[128];
@@ -372,6 +387,7 @@ int main(void)
 		T(test_nobody_to_ask_is_no_and_is_asked_again),
 		T(test_never_holds_for_the_program),
 		T(test_a_yes_to_the_session_is_for_that_program_in_it),
+		T(test_so_many_times_is_so_many_opens),
 		T(test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program),
 		T(test_never_is_for_its_copies_too),
 		T(test_an_answer_that_was_not_offered_is_no),

@@ -65,7 +65,7 @@ static void test_what_was_answered_is_listed_with_whom_it_is_for(void **state)
 		"\"may\":\"r\",\"seconds_left\":",
 		"\"exe\":\"/usr/bin/cat\",\"script\":null,\"sha256\":\"",
 		"{\"id\":2,\"verdict\":\"allow\",\"to\":\"program\",\"path\":\"kube/config\","
-		"\"may\":\"r\",\"seconds_left\":null,\"rule\":2,",
+		"\"may\":\"r\",\"seconds_left\":null,\"times_left\":null,\"rule\":2,",
 		"{\"id\":3,\"verdict\":\"deny\",\"to\":\"program\",",
 	};
 	const char *text;
@@ -88,6 +88,18 @@ static void test_what_was_answered_is_listed_with_whom_it_is_for(void **state)
 	shows_text(text, "   3  deny    r       the lock  kube/config  /usr/bin/tail\n");
 }
 
+static void test_a_count_is_listed_with_what_is_left_of_it(void **state)
+{
+	in_force(ASKS);
+	run_cat(CAT, NULL, QUESTION_TIMES + 3);
+	shows_text(list(), "\"may\":\"r\",\"seconds_left\":null,\"times_left\":2,");
+	run_cat(CAT, NULL, 0);
+	shows_text(GRANTS(MEMBER, 0, NULL),
+		   "   1  allow   r       1 more    kube/config  /usr/bin/cat in session ");
+	run_cat(CAT, NULL, 0);
+	assert_string_equal(list(), "[]\n");
+}
+
 static int read_and_wait(void *path)
 {
 	int r = read_it(path);
@@ -108,7 +120,7 @@ static void test_a_process_is_listed_until_it_ends(void **state)
 	assert_true(question_within(5000));
 	answer(QUESTION_PROCESS);
 	snprintf(line, sizeof(line), "\"to\":\"process\",\"path\":\"kube/config\",\"may\":\"r\",%s",
-		 "\"seconds_left\":null,\"rule\":2,");
+		 "\"seconds_left\":null,\"times_left\":null,\"rule\":2,");
 	while (!strstr(list(), line)) /* the answer is on its way; this test has a limit */
 		usleep(10000);
 	snprintf(line, sizeof(line), "it ends   kube/config  process %d, /", pid);
@@ -457,6 +469,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_what_was_answered_is_listed_with_whom_it_is_for),
+		T(test_a_count_is_listed_with_what_is_left_of_it),
 		T(test_a_process_is_listed_until_it_ends),
 		T(test_a_name_commands_no_terminal_and_breaks_no_line),
 		T(test_nobody_outside_sees_or_revokes_not_even_through_a_members_descriptor),
