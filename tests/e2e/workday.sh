@@ -157,6 +157,21 @@ test_a_shell_on_a_terminal_works_and_its_exit_locks()
 	within 5 locked day
 }
 
+test_a_question_comes_to_the_terminal_of_enter_and_a_number_is_so_many_times()
+{
+	local answer='then Enter: '
+
+	printf '%s\n' '#!/bin/sh' 'printf "%s\n" "ask session r kubeconfig" "allow session - **" >"$1"' >rules
+	chmod 755 rules
+	enter "$ASKS" "$PASS\r" "$SHELL_ASKS" 'VISUAL=/workspace/rules tazfs policy edit\r' "$ASKS" "$PASS\r" 'in force' '' \
+		"$SHELL_ASKS" 'for i in 1 2 3; do tail -n 1 ~/secrets/kubeconfig; done; echo e''nd\r' \
+		"$answer" '\s2\r' "$answer" '\sn\r' end '' "$SHELL_ASKS" 'exit\r' | tee screen
+	[ "$(grep -c '# edited' screen)" = 2 ]
+	[ "$(grep -c 'Permission denied' screen)" = 1 ]
+	grep -q "'kubeconfig'.*'/usr/bin/tail'" screen
+	within 5 locked day
+}
+
 test_bad_answers_never_give_a_shell()
 {
 	local keys
