@@ -11,11 +11,13 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/privs.h"
 #include "enclave/base/run.h"
+#include "enclave/base/secret.h"
 
 #define MAPS_MAX      512
 /* A sanitizer's shadow is terabytes of nothing; what we and our libraries use is far smaller. */
 #define MAP_MAX_BYTES (32UL << 20)
 #define FRAME_BYTES   (48UL << 10) /* of wipe_all() and of what it calls */
+#define STACK_BYTES   (64UL << 10) /* more than that */
 
 struct map {
 	uintptr_t from, to;
@@ -37,6 +39,18 @@ static int find_maps(struct map *maps)
 			maps[n++] = (struct map){ from, to };
 	}
 	return n;
+}
+
+/*
+ * The part of the stack that wipe_all() leaves to itself is where @fn was called before: what it
+ * had there goes first. Volatile: nobody reads it any more, and the compiler must not see that.
+ */
+__attribute__((noinline, no_sanitize("address", "undefined"))) static void wipe_stack(void)
+{
+	volatile char below[STACK_BYTES];
+
+	for (size_t i = 0; i < sizeof(below); i++)
+		below[i] = 0;
 }
 
 /*
@@ -80,5 +94,8 @@ int shortlife_run(int (*fn)(void *arg), void *arg)
 	if (r == 0)
 		r = privs_die_with_parent(parent);
 	privs_lock_memory(); /* as the limits allow */
-	wipe_all(r == 0 ? fn(arg) : 101);
+	r = r == 0 ? fn(arg) : 101;
+	wipe_stack();
+	secret_clear_registers();
+	wipe_all(r);
 }
