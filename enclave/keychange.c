@@ -126,11 +126,16 @@ static int change(struct change *c, struct res_done *ret)
 /* As keyargs_prompt(), with the vault's FIDO2 keys. A relay has both keys already. */
 static int get_keys(struct keyargs *a, struct prompt *p)
 {
+	int r;
+
 	if (a->seal_fd >= 0)
 		return 0;
 	if (a->with_fido2)
 		a->n_tokens = opening_tokens(a->tokens, KEYARGS_TOKENS);
-	return keyargs_prompt(a, p);
+	r = keyargs_prompt(a, p);
+	if (a->fido2 || a->with_fido2)
+		opening_hint_fido2(r);
+	return r;
 }
 
 /* Returns the slot that was made or removed, or -errno. */

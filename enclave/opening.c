@@ -189,6 +189,14 @@ int opening_tokens(struct keytoken *ret, size_t max)
 	return n;
 }
 
+/* A container sees what was plugged in when it was started, or nothing; tazlaunch asks outside. */
+void opening_hint_fido2(int err)
+{
+	if (err == -ENODEV)
+		log_info("a workshop's token is plugged into its host: there 'tazlaunch enter "
+			 "--fido2' and 'tazlaunch key add --fido2' ask it");
+}
+
 static int ask_fido2(struct secret **ret)
 {
 	struct keytoken tokens[PROTO_KEYS];
@@ -196,6 +204,7 @@ static int ask_fido2(struct secret **ret)
 
 	if (r < 0)
 		log_error("--fido2: %s", fido2_why(r));
+	opening_hint_fido2(r);
 	return r;
 }
 

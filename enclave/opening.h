@@ -46,6 +46,10 @@ int opening_parse_fd(const char *option, const char *text, int *ret);
 /* opening_tokens - the vault's FIDO2 keys. Returns how many, 0 when the keeper does not say. */
 int opening_tokens(struct keytoken *ret, size_t max);
 
+/* opening_hint_fido2 - after fido2_enroll() or fido2_open(): where the token is, if @err is that
+ * none is here */
+void opening_hint_fido2(int err);
+
 /* opening_box - have an ask answered, by the relay or the prompt. Returns as prompt_answer(). */
 int opening_box(const struct opening *o, struct prompt *prompt, const struct seal_ask *ask,
 		struct seal_box *box);

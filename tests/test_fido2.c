@@ -55,6 +55,12 @@ static void test_every_error_says_what_to_do(void **state)
 	assert_non_null(strstr(fido2_why(-ENOKEY), "no FIDO2 key"));
 	assert_non_null(strstr(fido2_why(-EPERM), "PIN"));
 	assert_non_null(strstr(fido2_why(-ENOSYS), "hmac-secret"));
+	assert_non_null(strstr(fido2_why(-ENOTUNIQ), "several"));
+	assert_non_null(strstr(fido2_why(-EBUSY), "unplug"));
+	assert_non_null(strstr(fido2_why(-ENOTTY), "PIN"));
+	assert_non_null(strstr(fido2_why(-ENODATA), "PIN"));
+	assert_non_null(strstr(fido2_why(-EKEYEXPIRED), "three wrong"));
+	assert_non_null(strstr(fido2_why(-EKEYREVOKED), "another key"));
 }
 
 int main(void)

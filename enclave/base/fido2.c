@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "enclave/base/fd.h"
+#include "enclave/base/io.h"
 #include "enclave/base/keyfile.h"
 #include "enclave/base/log.h"
 #include "enclave/base/prompt.h"
@@ -14,7 +15,17 @@
 
 #define RP	     "taz"
 #define SECRET_BYTES 32
+#define PIN_MIN	     4	/* CTAP 2.1: code points */
 #define PIN_MAX	     63 /* CTAP 2.1: bytes */
+#define PLUGGED_MAX  8
+
+/* A token that never ends a request is not waited for. Most give up by themselves after 30 s. */
+#ifndef FIDO2_TOUCH_SEC
+#define FIDO2_TOUCH_SEC 30
+#endif
+#ifndef FIDO2_ANSWER_SEC
+#define FIDO2_ANSWER_SEC 5 /* of what needs no person */
+#endif
 
 /* What child and parent share: a locked page that is wiped by the parent. */
 struct shared {
@@ -30,64 +41,97 @@ struct job {
 	struct shared *out;
 };
 
-/* --- in the child ---------------------------------------------------------------------------- */
+/* --- in the child: one token ----------------------------------------------------------------- */
 
-static int translate(int r)
+struct device {
+	fido_dev_t *dev;
+	const char *pin; /* or NULL */
+	int64_t late_ms; /* until when it may answer */
+};
+
+static const struct {
+	int says, err;
+} errors[] = {
+	{ FIDO_OK, 0 },
+	{ FIDO_ERR_PIN_REQUIRED, -EAGAIN },
+	{ FIDO_ERR_PIN_INVALID, -EPERM },
+	{ FIDO_ERR_PIN_AUTH_BLOCKED, -EKEYEXPIRED },
+	{ FIDO_ERR_PIN_BLOCKED, -EKEYREVOKED },
+	{ FIDO_ERR_NO_CREDENTIALS, -ENOKEY },
+	{ FIDO_ERR_INVALID_CREDENTIAL, -ENOKEY },
+	{ FIDO_ERR_OPERATION_DENIED, -ECANCELED },
+	{ FIDO_ERR_KEEPALIVE_CANCEL, -ECANCELED },
+	{ FIDO_ERR_ACTION_TIMEOUT, -ETIME },
+	{ FIDO_ERR_USER_ACTION_TIMEOUT, -ETIME },
+	{ FIDO_ERR_TIMEOUT, -ETIME },
+	{ FIDO_ERR_UNSUPPORTED_EXTENSION, -ENOSYS },
+	{ FIDO_ERR_UNSUPPORTED_OPTION, -ENOSYS },
+};
+
+static void wait_at_most(struct device *d, unsigned sec)
 {
-	switch (r) {
-	case FIDO_OK:
-		return 0;
-	case FIDO_ERR_PIN_REQUIRED:
-		return -EAGAIN;
-	case FIDO_ERR_PIN_INVALID:
-	case FIDO_ERR_PIN_BLOCKED:
-	case FIDO_ERR_PIN_AUTH_BLOCKED:
-		return -EPERM;
-	case FIDO_ERR_NO_CREDENTIALS:
-	case FIDO_ERR_INVALID_CREDENTIAL:
-		return -ENOKEY;
-	case FIDO_ERR_ACTION_TIMEOUT:
-	case FIDO_ERR_USER_ACTION_TIMEOUT:
-	case FIDO_ERR_TIMEOUT:
-		return -ETIME;
-	case FIDO_ERR_UNSUPPORTED_EXTENSION:
-	case FIDO_ERR_UNSUPPORTED_OPTION:
-		return -ENOSYS;
-	default:
-		log_warn("the FIDO2 token says: %s", fido_strerr(r));
-		return -EIO;
-	}
+	d->late_ms = io_monotonic_ms() + sec * 1000;
+	fido_dev_set_timeout(d->dev, sec * 1000);
 }
 
-/* The first token that is plugged in. */
-static int open_token(fido_dev_t **ret)
+/* libfido2 tells a token that is late and one that is gone by the same code. */
+static int no_answer(struct device *d)
 {
-	fido_dev_info_t *list = fido_dev_info_new(8);
-	fido_dev_t *dev = fido_dev_new();
-	size_t n = 0;
-	int r = -ENODEV;
+	if (io_monotonic_ms() < d->late_ms)
+		return -ENXIO;
+	fido_dev_cancel(d->dev); /* or it would be busy for the next one who asks */
+	return -ETIME;
+}
 
-	if (!list || !dev)
+static int translate(struct device *d, int r)
+{
+	int left;
+
+	if (r == FIDO_ERR_RX || r == FIDO_ERR_TX)
+		return no_answer(d);
+	if (r == FIDO_ERR_PIN_INVALID && fido_dev_get_retry_count(d->dev, &left) == FIDO_OK)
+		log_warn("the FIDO2 token blocks itself after %d more wrong PINs", left);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		if (errors[i].says == r)
+			return errors[i].err;
+	log_warn("the FIDO2 token says: %s", fido_strerr(r));
+	return -EIO;
+}
+
+/* Asked first: a token makes a credential without an extension that it does not know. */
+static bool makes_secrets(fido_dev_t *dev)
+{
+	fido_cbor_info_t *info = fido_cbor_info_new();
+	bool found = false;
+
+	if (info && fido_dev_get_cbor_info(dev, info) == FIDO_OK)
+		for (size_t i = 0; i < fido_cbor_info_extensions_len(info); i++)
+			found |= !strcmp(fido_cbor_info_extensions_ptr(info)[i], "hmac-secret");
+	fido_cbor_info_free(&info);
+	return found;
+}
+
+static void device_close(struct device *d)
+{
+	if (d->dev)
+		fido_dev_close(d->dev);
+	fido_dev_free(&d->dev);
+}
+
+static int device_open(struct device *d, const char *path)
+{
+	d->dev = fido_dev_new();
+	if (!d->dev)
 		return -ENOMEM;
-	if (fido_dev_info_manifest(list, 8, &n) == FIDO_OK && n > 0 &&
-	    fido_dev_open(dev, fido_dev_info_path(fido_dev_info_ptr(list, 0))) == FIDO_OK)
-		r = 0;
-	if (n > 1)
-		log_info("there are several FIDO2 tokens: the first one is used");
-	*ret = dev;
-	return r;
+	wait_at_most(d, FIDO2_ANSWER_SEC);
+	if (fido_dev_open(d->dev, path) != FIDO_OK)
+		return -EBUSY;
+	return fido_dev_is_fido2(d->dev) && makes_secrets(d->dev) ? 0 : -ENOSYS;
 }
 
-static const char *pin_text(const struct job *job, char buf[PIN_MAX + 1])
-{
-	if (!job->pin)
-		return NULL;
-	memcpy(buf, job->pin->data, job->pin->len);
-	buf[job->pin->len] = '\0';
-	return buf;
-}
+/* --- in the child: what it is asked ---------------------------------------------------------- */
 
-static int make_credential(fido_dev_t *dev, const char *pin, struct keytoken *t)
+static int make_credential(struct device *d, struct keytoken *t)
 {
 	fido_cred_t *cred = fido_cred_new();
 	uint8_t user[32], challenge[32];
@@ -105,41 +149,72 @@ static int make_credential(fido_dev_t *dev, const char *pin, struct keytoken *t)
 	    fido_cred_set_rk(cred, FIDO_OPT_FALSE) != FIDO_OK)
 		return -EIO;
 	log_info("touch the FIDO2 token: it makes a credential");
-	r = translate(fido_dev_make_cred(dev, cred, pin));
+	wait_at_most(d, FIDO2_TOUCH_SEC);
+	r = translate(d, fido_dev_make_cred(d->dev, cred, d->pin));
 	if (r < 0)
 		return r;
-	if (fido_cred_id_len(cred) > sizeof(t->credential))
+	if (fido_cred_id_len(cred) > sizeof(t->credential)) {
+		log_warn("the FIDO2 token's credential has %zu bytes, and %zu are the most",
+			 fido_cred_id_len(cred), sizeof(t->credential));
 		return -EIO;
+	}
 	t->kind = KEY_FIDO2;
 	strcpy(t->rp, RP);
-	t->flags = KEYTOKEN_PRESENCE | (pin ? KEYTOKEN_PIN : 0);
+	t->flags = KEYTOKEN_PRESENCE | (d->pin ? KEYTOKEN_PIN : 0);
 	t->credential_len = fido_cred_id_len(cred);
 	memcpy(t->credential, fido_cred_id_ptr(cred), t->credential_len);
 	secret_random(t->salt, sizeof(t->salt));
 	return 0;
 }
 
-static int get_secret(fido_dev_t *dev, const char *pin, const struct keytoken *t,
-		      uint8_t hmac[SECRET_BYTES])
+/* To be freed by the caller; NULL: no memory, or libfido2 does not take it. */
+static fido_assert_t *question_about(const struct keytoken *t, bool touch)
 {
 	fido_assert_t *a = fido_assert_new();
 	uint8_t challenge[32];
+
+	secret_random(challenge, sizeof(challenge));
+	if (a && fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)) == FIDO_OK &&
+	    fido_assert_set_rp(a, t->rp) == FIDO_OK &&
+	    fido_assert_allow_cred(a, t->credential, t->credential_len) == FIDO_OK &&
+	    fido_assert_set_up(a, touch ? FIDO_OPT_TRUE : FIDO_OPT_FALSE) == FIDO_OK)
+		return a;
+	fido_assert_free(&a);
+	return NULL;
+}
+
+/*
+ * Without a touch and a PIN a token tells whether a credential is its own. Anything but a plain no
+ * counts as a yes: some answer no question without a PIN.
+ */
+static bool may_know(struct device *d, const struct keytoken *t)
+{
+	fido_assert_t *a = question_about(t, false);
+	int r = -EIO;
+
+	wait_at_most(d, FIDO2_ANSWER_SEC);
+	if (a)
+		r = fido_dev_get_assert(d->dev, a, NULL);
+	fido_assert_free(&a);
+	return r != FIDO_ERR_NO_CREDENTIALS && r != FIDO_ERR_INVALID_CREDENTIAL;
+}
+
+static int get_secret(struct device *d, const struct keytoken *t, uint8_t hmac[SECRET_BYTES])
+{
+	fido_assert_t *a = question_about(t, true);
 	int r;
 
 	if (!a)
 		return -ENOMEM;
-	if (t->flags & KEYTOKEN_PIN && !pin)
+	if (t->flags & KEYTOKEN_PIN && !d->pin)
 		return -EAGAIN;
-	secret_random(challenge, sizeof(challenge));
-	if (fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)) != FIDO_OK ||
-	    fido_assert_set_rp(a, t->rp) != FIDO_OK ||
-	    fido_assert_allow_cred(a, t->credential, t->credential_len) != FIDO_OK ||
-	    fido_assert_set_extensions(a, FIDO_EXT_HMAC_SECRET) != FIDO_OK ||
-	    fido_assert_set_hmac_salt(a, t->salt, sizeof(t->salt)) != FIDO_OK ||
-	    fido_assert_set_up(a, FIDO_OPT_TRUE) != FIDO_OK)
+	if (fido_assert_set_extensions(a, FIDO_EXT_HMAC_SECRET) != FIDO_OK ||
+	    fido_assert_set_hmac_salt(a, t->salt, sizeof(t->salt)) != FIDO_OK)
 		return -EIO;
 	log_info("touch the FIDO2 token");
-	r = translate(fido_dev_get_assert(dev, a, t->flags & KEYTOKEN_PIN ? pin : NULL));
+	wait_at_most(d, FIDO2_TOUCH_SEC);
+	/* With the PIN it is another secret than without: as it was when the key was made. */
+	r = translate(d, fido_dev_get_assert(d->dev, a, t->flags & KEYTOKEN_PIN ? d->pin : NULL));
 	if (r < 0)
 		return r;
 	if (fido_assert_count(a) < 1 || fido_assert_hmac_secret_len(a, 0) != SECRET_BYTES)
@@ -148,39 +223,96 @@ static int get_secret(fido_dev_t *dev, const char *pin, const struct keytoken *t
 	return 0;
 }
 
-static int enroll(fido_dev_t *dev, const char *pin, struct shared *out)
-{
-	int r;
+/* --- in the child: all that are plugged in --------------------------------------------------- */
 
-	if (fido_dev_has_pin(dev) && !pin)
-		return -EAGAIN;
-	r = make_credential(dev, pin, &out->token);
-	return r < 0 ? r : get_secret(dev, pin, &out->token, out->hmac);
+static const char *path_of(const fido_dev_info_t *list, size_t i)
+{
+	return fido_dev_info_path(fido_dev_info_ptr(list, i));
 }
 
-static int open_any(fido_dev_t *dev, const char *pin, const struct job *job)
+static int enroll(struct device *d, const fido_dev_info_t *list, size_t n, struct shared *out)
 {
-	int r = -ENOKEY;
+	int r = n > 1 ? -ENOTUNIQ : device_open(d, path_of(list, 0));
 
+	if (r == 0 && fido_dev_has_pin(d->dev) && !d->pin)
+		return -EAGAIN;
+	if (r == 0)
+		r = make_credential(d, &out->token);
+	return r < 0 ? r : get_secret(d, &out->token, out->hmac);
+}
+
+static int open_with(struct device *d, const char *path, const struct job *job)
+{
+	int r = device_open(d, path);
+
+	if (r < 0)
+		return r;
+	r = -ENOKEY;
 	for (size_t i = 0; i < job->n && r == -ENOKEY; i++)
-		if (job->tokens[i].kind == KEY_FIDO2)
-			r = get_secret(dev, pin, &job->tokens[i], job->out->hmac);
+		if (job->tokens[i].kind == KEY_FIDO2 && may_know(d, &job->tokens[i]))
+			r = get_secret(d, &job->tokens[i], job->out->hmac);
 	return r;
 }
 
+/* A token that is not the one says how much that tells: the next may be it. */
+static int rank(int err)
+{
+	switch (err) {
+	case -ENOSYS:
+		return 1;
+	case -ENOKEY:
+		return 2;
+	case -EBUSY:
+		return 3;
+	default:
+		return 4; /* it is the one: there is no need to look further */
+	}
+}
+
+static int open_any(struct device *d, const fido_dev_info_t *list, size_t n, const struct job *job)
+{
+	int found = -ENOSYS;
+
+	for (size_t i = 0; i < n && rank(found) < 4; i++) {
+		int r = open_with(d, path_of(list, i), job);
+
+		device_close(d);
+		if (rank(r) > rank(found))
+			found = r;
+	}
+	return found;
+}
+
+static int ask(const struct job *job, const char *pin)
+{
+	fido_dev_info_t *list = fido_dev_info_new(PLUGGED_MAX);
+	struct device d = { .pin = pin };
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	if (fido_dev_info_manifest(list, PLUGGED_MAX, &n) != FIDO_OK || !n)
+		return -ENODEV;
+	return job->tokens ? open_any(&d, list, n, job) : enroll(&d, list, n, job->out);
+}
+
+static const char *pin_text(const struct job *job, char buf[PIN_MAX + 1])
+{
+	if (!job->pin)
+		return NULL;
+	memcpy(buf, job->pin->data, job->pin->len);
+	buf[job->pin->len] = '\0';
+	return buf;
+}
+
+/* What it does not free or close goes with the child. */
 static int in_child(void *arg)
 {
 	const struct job *job = arg;
 	char buf[PIN_MAX + 1];
-	const char *pin = pin_text(job, buf);
-	fido_dev_t *dev = NULL;
-	int r;
 
 	fido_init(0);
-	r = open_token(&dev);
-	if (r == 0)
-		r = job->tokens ? open_any(dev, pin, job) : enroll(dev, pin, job->out);
-	job->out->err = r;
+	job->out->err = ask(job, pin_text(job, buf));
 	return 0;
 }
 
@@ -195,8 +327,8 @@ static int talk(struct job *job)
 		r = prompt_ask("PIN of the FIDO2 token: ", 0, &pin);
 		if (r < 0)
 			return r;
-		if (pin->len > PIN_MAX)
-			return -EPERM;
+		if (pin->len < PIN_MIN || pin->len > PIN_MAX)
+			return -EPERM; /* no token would take it, but it would count as a try */
 		job->pin = pin;
 		r = shortlife_run(in_child, job);
 		job->pin = NULL;
