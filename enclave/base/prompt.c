@@ -137,6 +137,8 @@ const char *prompt_why(int err)
 		return "the recovery key was mistyped";
 	case ENOKEY:
 		return "the passphrase was not accepted";
+	case ENOMEM:
+		return "no memory could be locked for the passphrase; 'ulimit -l' is the limit";
 	default:
 		return strerror(-err);
 	}
