@@ -5,6 +5,7 @@
 #include "enclave/base/cmd.h"
 
 extern const struct cmd cmd_agent;
+extern const struct cmd cmd_agent_stream;
 extern const struct cmd cmd_build;
 extern const struct cmd cmd_default;
 extern const struct cmd cmd_doctor;
@@ -26,6 +27,7 @@ extern const struct cmd cmd_remove;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_status;
+extern const struct cmd cmd_through;
 extern const struct cmd cmd_tour;
 extern const struct cmd cmd_up;
 extern const struct cmd cmd_watch;

@@ -13,7 +13,8 @@ static int enter(const struct cmd *cmd, int argc, char *argv[])
 {
 	static struct launch l;
 	struct prompt prompt = { 0 };
-	int r = launch_begin(&l, cmd, OPT_UP | OPT_ACCEPT_ROLLBACK | OPT_KEY_FILE | OPT_FIDO2,
+	int r = launch_begin(&l, cmd,
+			     OPT_UP | OPT_THROUGH | OPT_ACCEPT_ROLLBACK | OPT_KEY_FILE | OPT_FIDO2,
 			     false, argc, argv);
 
 	if (r)
@@ -46,7 +47,7 @@ static int run_default(int argc, char *argv[])
 #define ENTER_DETAILS                                                                                           \
 	"  --key-file F         open the vault with a key file of this machine\n"                               \
 	"  --fido2              open it with a FIDO2 token that is plugged in here\n" OPTS_HELP_ACCEPT_ROLLBACK \
-		OPTS_HELP_UP "\n"                                                                               \
+		OPTS_HELP_UP OPTS_HELP_THROUGH "\n"                                                             \
 	"Starts the workshop when it is down. Asks for the passphrase on this\n"                                \
 	"terminal, twice when the vault is new. The session ends with the shell\n"                              \
 	"and with the terminal; the last one locks.\n"                                                          \

@@ -4,7 +4,7 @@
 static int run(int argc, char *argv[])
 {
 	static struct launch l;
-	int r = launch_begin(&l, &cmd_exec, OPT_COMMON, true, argc, argv);
+	int r = launch_begin(&l, &cmd_exec, OPT_INSIDE, true, argc, argv);
 
 	if (r)
 		return r;
@@ -17,7 +17,7 @@ const struct cmd cmd_exec = {
 	.name = "exec",
 	.args = "[OPTION...] [--] COMMAND [ARGUMENT...]",
 	.help = "run a command outside every session: it does not see the secrets",
-	.details = OPTS_HELP_COMMON
+	.details = OPTS_HELP_INSIDE
 	"\n"
 	"As the user taz. Asks for nothing and starts nothing: the workshop must be up.\n"
 	"The command has a terminal when standard input and output are one.\n"

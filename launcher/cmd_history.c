@@ -9,7 +9,7 @@ static int run(int argc, char *argv[])
 	static struct launch l;
 	static char text[64 * 1024];
 	const char *inside[] = { "/usr/bin/enclave", "history", NULL, NULL };
-	int r = launch_begin(&l, &cmd_history, OPT_COMMON | OPT_JSON, false, argc, argv);
+	int r = launch_begin(&l, &cmd_history, OPT_INSIDE | OPT_JSON, false, argc, argv);
 
 	if (r)
 		return r;
@@ -28,7 +28,7 @@ const struct cmd cmd_history = {
 	.details =
 		"  --json               one object: vault, seen (the newest generation this host\n"
 		"                       knows of), entries (name, kind, current, generation,\n"
-		"                       saved_at, disk_bytes, whole)\n" OPTS_HELP_COMMON "\n"
+		"                       saved_at, disk_bytes, whole)\n" OPTS_HELP_INSIDE "\n"
 		"The workshop must be up. 'tazlaunch restore N' brings one of them back.\n"
 		"\n"
 		"Example:  sudo tazlaunch history --json | jq -r '.entries[].name'\n"

@@ -99,7 +99,8 @@ static int sort_words(int argc, char *argv[], char *front[], char *rest[])
 	front[0] = argv[0];
 	for (int i = 0; i < argc; i++) {
 		bool ours =
-			i && (!strncmp(argv[i], "--name", 6) || !strncmp(argv[i], "--engine", 8));
+			i && (!strncmp(argv[i], "--name", 6) || !strncmp(argv[i], "--engine", 8) ||
+			      !strncmp(argv[i], "--through", 9));
 
 		if (ours)
 			front[f++] = argv[i];
@@ -132,7 +133,7 @@ static int run_with(const struct cmd *cmd, int argc, char *argv[])
 			log_error("%s", why);
 		return cmd_usage(cmd);
 	}
-	r = launch_begin(&l, cmd, OPT_COMMON, false, n, front);
+	r = launch_begin(&l, cmd, OPT_INSIDE, false, n, front);
 	if (r)
 		return r;
 	if (privs_hide() < 0)
@@ -154,7 +155,7 @@ const struct cmd cmd_key = {
 	.name = "key",
 	.args = KEYARGS_KEY_ARGS,
 	.help = "the vault's keys: more passphrases, key files, a recovery key",
-	.details = KEYARGS_KEY_HELP KEYARGS_FD_HELP OPTS_HELP_COMMON
+	.details = KEYARGS_KEY_HELP KEYARGS_FD_HELP OPTS_HELP_INSIDE
 	"\n"
 	"The workshop must be up. Passphrases are typed, key files are read and a recovery\n"
 	"key is made and shown on this machine; only sealed boxes go inside. Every change\n"
@@ -171,7 +172,7 @@ const struct cmd cmd_passwd = {
 	.name = "passwd",
 	.args = "[--slot SLOT|LABEL] [--forget-history]",
 	.help = "change the passphrase, also a forgotten one with the recovery key",
-	.details = KEYARGS_PASSWD_HELP KEYARGS_FORGET_HELP KEYARGS_FD_HELP OPTS_HELP_COMMON
+	.details = KEYARGS_PASSWD_HELP KEYARGS_FORGET_HELP KEYARGS_FD_HELP OPTS_HELP_INSIDE
 	"\n"
 	"The workshop must be up. Asks for the current passphrase, or any other key, and\n"
 	"twice for the new one, on this terminal; only sealed boxes go inside. At every\n"

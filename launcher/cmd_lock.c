@@ -25,7 +25,7 @@ static int lock(struct launch *l)
 static int run(int argc, char *argv[])
 {
 	static struct launch l;
-	int r = launch_begin(&l, &cmd_lock, OPT_COMMON, false, argc, argv);
+	int r = launch_begin(&l, &cmd_lock, OPT_INSIDE, false, argc, argv);
 
 	return r ? r : lock(&l);
 }
@@ -34,7 +34,7 @@ const struct cmd cmd_lock = {
 	.name = "lock",
 	.args = "[OPTION...]",
 	.help = "close the vault now, whatever is open, and say what was verified",
-	.details = OPTS_HELP_COMMON "\n"
+	.details = OPTS_HELP_INSIDE "\n"
 				    "Example:  sudo tazlaunch lock --name work\n"
 				    "\n"
 				    "Exit codes: 0 locked and saved, or down; 1 not; 2 usage.\n",

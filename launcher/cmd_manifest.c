@@ -45,19 +45,15 @@ static int local_image(struct launch *l, char image[MANIFEST_IMAGE_MAX])
 	return 0;
 }
 
-/*
- * What this host has seen of a vault that lies elsewhere. One that was up here has a vault of its
- * own here, and the Pod has another: told of this one, it would refuse to make that one.
- */
+/* What was seen by --through of the vault that lies elsewhere, and not of one of that name here. */
 static int load_seen(struct launch *l)
 {
-	int r = workshop_state_dir(l->o.name, l->state_dir, sizeof(l->state_dir));
+	int r = workshop_through_dir(l->o.name, l->state_dir, sizeof(l->state_dir));
 
-	if (r == 0)
-		r = record_load(l->state_dir, &l->rec);
-	if (r == 0)
-		return 0;
+	/* Who has no folder has seen nothing. */
 	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
 		r = seen_load(l->state_dir, &l->seen);
 	if (r == -EACCES)
 		log_error("%s belongs to another user, and says what was seen of the vault: sudo "

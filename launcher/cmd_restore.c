@@ -29,7 +29,7 @@ static int run(int argc, char *argv[])
 {
 	static struct launch l;
 	struct prompt prompt = { 0 };
-	int r = launch_begin(&l, &cmd_restore, OPT_COMMON | OPT_PASSPHRASE_FD | OPT_YES, true, argc,
+	int r = launch_begin(&l, &cmd_restore, OPT_INSIDE | OPT_PASSPHRASE_FD | OPT_YES, true, argc,
 			     argv);
 
 	if (r)
@@ -57,7 +57,7 @@ const struct cmd cmd_restore = {
 	.help = "make a kept state of the vault the current one; what was current is kept",
 	.details =
 		"  --yes                do not ask whether it is meant\n"
-		"  --passphrase-fd N    read the passphrase from descriptor N to its end\n" OPTS_HELP_COMMON
+		"  --passphrase-fd N    read the passphrase from descriptor N to its end\n" OPTS_HELP_INSIDE
 		"\n"
 		"GENERATION or NAME is one that 'tazlaunch history' shows: 7, or\n"
 		"conflict-7-0123abcd. The vault must be locked, the workshop up. The restored state\n"

@@ -23,8 +23,8 @@ static int run(int argc, char *argv[])
 	static struct launch l;
 	struct prompt prompt = { 0 };
 	int r = launch_begin(&l, &cmd_run,
-			     OPT_UP | OPT_CREATE | OPT_PASSPHRASE_FD | OPT_ACCEPT_ROLLBACK |
-				     OPT_KEY_FILE | OPT_FIDO2,
+			     OPT_UP | OPT_THROUGH | OPT_CREATE | OPT_PASSPHRASE_FD |
+				     OPT_ACCEPT_ROLLBACK | OPT_KEY_FILE | OPT_FIDO2,
 			     true, argc, argv);
 
 	if (r)
@@ -53,7 +53,7 @@ const struct cmd cmd_run = {
 		"                       /dev/null\n"
 		"  --key-file F         open the vault with a key file of this machine\n"
 		"  --fido2              open it with a FIDO2 token that is plugged in here\n" OPTS_HELP_ACCEPT_ROLLBACK
-			OPTS_HELP_UP "\n"
+			OPTS_HELP_UP OPTS_HELP_THROUGH "\n"
 		"Builds and starts the workshop when it is down. The command has a terminal when\n"
 		"standard input and output are one.\n"
 		"\n"

@@ -121,15 +121,17 @@ static void print(const struct launch *l, const struct status *st)
 	/* A folder's name may come from somebody else. */
 	strcpy(workspace, l->rec.workspace);
 	utf8_clean(workspace, "");
-	printf("generation %lld, workspace %s, image %s\n", (long long)st->generation, workspace,
-	       l->rec.image);
+	printf("generation %lld", (long long)st->generation);
+	if (!l->o.through)
+		printf(", workspace %s, image %s", workspace, l->rec.image);
+	putchar('\n');
 }
 
 static int run(int argc, char *argv[])
 {
 	static struct launch l;
 	struct status st = { .state = "down", .saved = true };
-	int r = launch_begin(&l, &cmd_status, OPT_COMMON | OPT_JSON, false, argc, argv);
+	int r = launch_begin(&l, &cmd_status, OPT_INSIDE | OPT_JSON, false, argc, argv);
 
 	if (r)
 		return r;
@@ -150,7 +152,7 @@ const struct cmd cmd_status = {
 		"  --json               one object: name, engine, rights (of this host: privileged, least,\n"
 		"                       none), state (down, locked, opening, unlocked, locking),\n"
 		"                       sessions, idle (seconds to lock), idle_limit, generation,\n"
-		"                       saved, workspace, image\n" OPTS_HELP_COMMON "\n"
+		"                       saved, workspace, image\n" OPTS_HELP_INSIDE "\n"
 		"Example:  sudo tazlaunch status --json | jq -r .state\n"
 		"\n"
 		"Exit codes: 0 it is known, also when it is down; 1 it could not be asked; 2 usage.\n",

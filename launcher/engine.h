@@ -32,6 +32,7 @@ struct workshop {
 	uint64_t seen_generation; /* the newest that this host knows of (seen.h); 0: none */
 	const char *seen_vault;	  /* of which vault; "" with 0 */
 	const char *view_memory;  /* "cached" or "strict" */
+	const char *through;	  /* COMMAND of --through, for engine_through alone */
 };
 
 struct engine {
@@ -104,6 +105,9 @@ struct engine {
 extern const struct engine engine_docker;
 extern const struct engine engine_podman;
 extern const struct engine engine_vm;
+/* Elsewhere, by --through: it has running and dial, and nothing else; engine_find() does not know
+ * it. What is wrong it says itself. */
+extern const struct engine engine_through;
 
 /* engine_find - by name, or NULL */
 const struct engine *engine_find(const char *name);

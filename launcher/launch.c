@@ -10,6 +10,7 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
+#include "enclave/base/privs.h"
 #include "launcher/attach.h"
 #include "launcher/layers.h"
 #include "launcher/project.h"
@@ -77,6 +78,10 @@ int launch_line(struct opts *o, const struct cmd *cmd, unsigned allowed, int max
 
 	if (n < 0)
 		return usage(cmd, "", why, "");
+	if (refused && !strcmp(refused, "--through"))
+		return usage(cmd, "", refused,
+			     " has no meaning here: a workshop that is elsewhere is built, started "
+			     "and stopped there");
 	if (refused)
 		return usage(cmd, "", refused, " has no meaning here");
 	if (at < argc && argv[at][0] == '-' && strcmp(argv[n], "--"))
@@ -84,6 +89,15 @@ int launch_line(struct opts *o, const struct cmd *cmd, unsigned allowed, int max
 	if (argc - at > max_words)
 		return usage(cmd, "one word too many: ", argv[at + max_words], "");
 	return at;
+}
+
+/* What is for one that is started here. */
+static int check_through(const struct launch *l, const struct cmd *cmd)
+{
+	const unsigned not_here = (OPT_UP | OPT_ENGINE) & ~(OPT_NAME | OPT_TIMEZONE);
+	const char *refused = opts_refused(&l->o, ~not_here);
+
+	return refused ? usage(cmd, "", refused, " has no meaning with --through") : 0;
 }
 
 static int parse(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
@@ -97,8 +111,32 @@ static int parse(struct launch *l, const struct cmd *cmd, unsigned allowed, bool
 		return CMD_USAGE;
 	l->args = argv + at;
 	l->n_args = argc - at;
+	/* Nor does a file of this directory say anything of it. */
+	if (l->o.through)
+		return check_through(l, cmd) < 0 ? CMD_USAGE : 0;
 	return allowed & (OPT_LAYER | OPT_WITHOUT) && project_load(&l->o, allowed) < 0 ? CMD_FAILED
 										       : 0;
+}
+
+static int begin_through(struct launch *l)
+{
+	int r = privs_hide();
+
+	/* Not root's, maybe: a passphrase in our memory is for no other process of this user. */
+	if (r < 0) {
+		log_err(r, "keep others of this user out of this process");
+		return CMD_FAILED;
+	}
+	r = workshop_through_dir(l->o.name, l->state_dir, sizeof(l->state_dir));
+	if (r < 0) {
+		log_err(r,
+			"find the folder for what is known of %s (HOME, XDG_STATE_HOME, TAZ_STATE)",
+			l->o.name);
+		return CMD_FAILED;
+	}
+	l->engine = &engine_through;
+	strcpy(l->rec.engine, engine_through.name);
+	return 0;
 }
 
 int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool takes_args,
@@ -110,6 +148,8 @@ int launch_begin(struct launch *l, const struct cmd *cmd, unsigned allowed, bool
 	r = parse(l, cmd, allowed, takes_args, argc, argv);
 	if (r)
 		return r;
+	if (l->o.through)
+		return begin_through(l);
 	if (geteuid() != 0) {
 		log_error("needs root: sudo tazlaunch %s ...", cmd->name);
 		return CMD_FAILED;
@@ -145,6 +185,7 @@ struct workshop launch_describe(const struct launch *l)
 		.seen_vault = l->seen.vault,
 		.durability = l->o.durability,
 		.view_memory = l->o.view_memory,
+		.through = l->o.through,
 	};
 }
 
@@ -220,6 +261,8 @@ int launch_running(struct launch *l)
 	struct workshop w = launch_describe(l);
 	int r;
 
+	if (l->o.through)
+		return engine_through.running(&w);
 	if (l->was_up && !e) {
 		log_error("%s/workshop names the unknown engine '%s'", l->state_dir, l->rec.engine);
 		return failed(l, STAGE_RECORD, -EBADMSG);
@@ -370,7 +413,11 @@ static int bring_up(struct launch *l)
 
 int launch_up(struct launch *l)
 {
-	int r = bring_up(l);
+	int r;
+
+	if (l->o.through)
+		return 0; /* who wants something of it finds out */
+	r = bring_up(l);
 
 	/* Also for one that was up: whoever watched may have been killed. */
 	if (r == 0)

@@ -18,6 +18,7 @@ struct launch {
 	int n_args;
 	char state_dir[PATH_MAX - 64];
 	bool build_only; /* a given engine need not be able to run anything here */
+	bool lost;	 /* --through: the way to it broke; it is not asked again */
 	bool was_up;	 /* there is a record of an earlier `up` */
 	struct record rec;
 	struct binds mounts;	     /* at `up`: rec.mounts, as they were checked */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ int launch_dial(struct launch *l)
 		return -ENOTCONN;
 	}
 	fd = l->engine->dial(&w);
+	if (l->o.through)
+		return fd; /* it has said why */
 	if (fd == -EBUSY)
 		log_error("every way into %s is in use; close a session first", l->o.name);
 	else if (fd < 0)
@@ -67,10 +70,14 @@ static void set_place(struct launch *l, struct request *req, char *buf, size_t s
 {
 	autofree char *cwd = getcwd(NULL, 0);
 
+	req->cwd = buf;
+	if (l->o.through) {
+		snprintf(buf, size, "/workspace");
+		return;
+	}
 	if (workspace_inside(l->rec.workspace, cwd ? cwd : "/", buf, size) < 0)
 		log_info("this directory is not in the workspace %s: starting in /workspace",
 			 l->rec.workspace);
-	req->cwd = buf;
 }
 
 static int run_request(struct launch *l, enum request_kind kind, struct prompt *prompt,
@@ -110,6 +117,7 @@ static int run_request(struct launch *l, enum request_kind kind, struct prompt *
 		terminal_size(STDIN_FILENO, &req.rows, &req.cols);
 	set_place(l, &req, place, sizeof(place));
 	r = attach_run(fd, &req, &a);
+	l->lost = r < 0 && r != -EPERM;
 	return r < 0 ? CMD_FAILED : r;
 }
 
@@ -142,20 +150,52 @@ static int ask_status(struct launch *l, char *text, size_t size)
 	return fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, size);
 }
 
+/*
+ * Beside this host's own workshops, for another vault's state must not count for one of them. The
+ * keeper was told at its start, elsewhere, what is known there: that this host knows more is a
+ * warning, and comes when the vault was open. Nor has that keeper compared its vault with what this
+ * host knows, so another one does not take the place of what was seen: whoever relays could have
+ * named it.
+ */
+static int note_elsewhere(const struct launch *l, const struct seen *news)
+{
+	struct seen old = { 0 };
+	int r = workshop_make_through_dir(l->state_dir);
+
+	if (r == 0)
+		r = seen_load(l->state_dir, &old);
+	if (r < 0)
+		return r;
+	if (old.generation && strcmp(old.vault, news->vault) != 0) {
+		log_warn("this is another vault than the one that this host has seen as %s; --name "
+			 "keeps workshops apart, and without %s/seen the new one is noted",
+			 l->o.name, l->state_dir);
+		return 0;
+	}
+	if (news->generation < old.generation)
+		log_warn("the vault of %s is at generation %llu, and this host has seen generation "
+			 "%llu of it: an older one may have been put back",
+			 l->o.name, (unsigned long long)news->generation,
+			 (unsigned long long)old.generation);
+	return seen_update(l->state_dir, news);
+}
+
 void launch_note_seen(struct launch *l, const char *status)
 {
 	char text[4096];
 	struct seen news;
 	int r;
 
+	if (l->o.through && l->lost)
+		return;
 	if (!status) {
 		if (ask_status(l, text, sizeof(text)) != 0)
 			return;
 		status = text;
 	}
-	if (seen_in_status(status, &news) < 0)
+	if (seen_in_status(status, &news) < 0 || !news.generation)
 		return;
-	r = seen_update(l->state_dir, &news);
+	r = l->o.through ? note_elsewhere(l, &news) : seen_update(l->state_dir, &news);
 	/* A file that cannot be read is `up`'s to complain about; it is not overwritten. */
 	if (r < 0 && r != -EBADMSG)
 		log_err(r, "write down in %s/seen that generation %llu of the vault was seen",

@@ -5,12 +5,11 @@
 #include "launcher/launch.h"
 
 static const struct cmd *const cmds[] = {
-	&cmd_up,     &cmd_enter,    &cmd_run,	  &cmd_exec,   &cmd_lock,
-	&cmd_status, &cmd_history,  &cmd_restore, &cmd_passwd, &cmd_key,
-	&cmd_down,   &cmd_remove,   &cmd_init,	  &cmd_build,  &cmd_doctor,
-	&cmd_pin,    &cmd_gc,	    &cmd_push,	  &cmd_pull,   &cmd_completion,
-	&cmd_tour,   &cmd_manifest, &cmd_first,	  &cmd_agent,  &cmd_watch,
-	NULL,
+	&cmd_up,      &cmd_enter,	 &cmd_run,     &cmd_exec,     &cmd_lock,  &cmd_status,
+	&cmd_history, &cmd_restore,	 &cmd_passwd,  &cmd_key,      &cmd_down,  &cmd_remove,
+	&cmd_init,    &cmd_build,	 &cmd_doctor,  &cmd_pin,      &cmd_gc,	  &cmd_push,
+	&cmd_pull,    &cmd_completion,	 &cmd_tour,    &cmd_manifest, &cmd_first, &cmd_agent,
+	&cmd_watch,   &cmd_agent_stream, &cmd_through, NULL,
 };
 
 static const struct cmd_program program = {
@@ -18,7 +17,7 @@ static const struct cmd_program program = {
 	.summary = "a workshop whose ~/secrets only its own sessions can read",
 	.trailer = "Without a command: up, then enter (on a terminal).\n"
 		   "\n"
-		   "Options that may also stand before the command:\n" OPTS_HELP_COMMON "\n"
+		   "Options that may also stand before the command:\n" OPTS_HELP_INSIDE "\n"
 		   "Examples:\n"
 		   "  sudo tazlaunch                     build, start, ask, and give a shell\n"
 		   "  sudo tazlaunch --name work enter   the same in a workshop of another name\n"

@@ -173,15 +173,15 @@ static void print_head(FILE *to, const struct workshop *w, bool local)
 		"# A workshop of taz for Kubernetes, or for: podman kube play FILE\n"
 		"#\n"
 		"# A session in it:\n"
-		"#   kubectl exec -it taz-%s -c workshop -- enclave session --user taz\n"
-		"# The passphrase passes the API server and the node in clear on that way, and this version\n"
-		"# has no other one: keep in this vault only what both may know.\n"
+		"#   tazlaunch --name %s --through 'kubectl exec -i taz-%s -c workshop --' enter\n"
+		"# The passphrase crosses as a sealed box: who records what passes does not get it. Who lies, and\n"
+		"# answers in the Pod's place, does: see tazlaunch(1).\n"
 		"#\n"
 		"# The node's kernel has to have dm_mod, dm_crypt, loop and fuse (modprobe them there). The\n"
 		"# container is privileged: a cluster gives device nodes to no other. So whoever is root in it\n"
 		"# is root of the node, and root of the node can read an open vault.\n"
 		"# The vault's ciphertext is in RAM while it is open: it counts in the memory's limit.\n",
-		w->name);
+		w->name, w->name);
 	if (local)
 		fprintf(to,
 			"# The image is one of this host's own: podman here has it, and a cluster has not. For a\n"

@@ -10,6 +10,7 @@
 
 #include "enclave/base/size.h"
 #include "launcher/frame.h"
+#include "launcher/through.h"
 #include "launcher/workshop.h"
 
 #define KEEP_MAX 50
@@ -144,6 +145,14 @@ static int set_image(struct opts *o, const char *v)
 	return *v ? 0 : -EINVAL;
 }
 
+static int set_through(struct opts *o, const char *v)
+{
+	char copy[THROUGH_BYTES_MAX], *words[THROUGH_WORDS_MAX + 1];
+
+	o->through = v;
+	return through_split(v, copy, words) < 0 ? -EINVAL : 0;
+}
+
 static int set_keep(struct opts *o, const char *v)
 {
 	long long n;
@@ -164,6 +173,8 @@ static const struct opt {
 } table[] = {
 	{ "--name", OPT_NAME, set_name, "a name of a-z, 0-9 and -, at most 32" },
 	{ "--engine", OPT_ENGINE, set_engine, "docker, podman or vm" },
+	{ "--through", OPT_THROUGH, set_through,
+	  "a command of at most 64 words, without quotes, such as: podman exec -i taz-work" },
 	{ "--vault-size", OPT_VAULT_SIZE, set_vault_size, "a size from 16M to 64G" },
 	{ "--idle", OPT_IDLE, set_idle, "a time such as 90s, 15m or 2h" },
 	{ "--durability", OPT_DURABILITY, set_durability, "fsync, settle or lock" },

@@ -35,8 +35,10 @@ enum opt_bit {
 	OPT_LEAST = 1 << 22,
 	OPT_MOUNT = 1 << 23,
 	OPT_IMAGE = 1 << 24,
+	OPT_THROUGH = 1 << 25,
 
 	OPT_COMMON = OPT_NAME | OPT_ENGINE,
+	OPT_INSIDE = OPT_COMMON | OPT_THROUGH, /* what is done in one that is up */
 	OPT_UP = OPT_COMMON | OPT_VAULT_SIZE | OPT_IDLE | OPT_MEMORY | OPT_KEEP | OPT_DURABILITY |
 		 OPT_VIEW_MEMORY | OPT_LAYER | OPT_WITHOUT | OPT_CPUS | OPT_NETWORK | OPT_TIMEZONE |
 		 OPT_LEAST | OPT_MOUNT,
@@ -48,7 +50,8 @@ enum opt_bit {
 struct opts {
 	unsigned given; /* which of opt_bit were */
 	const char *name;
-	const char *engine; /* NULL: choose */
+	const char *engine;  /* NULL: choose */
+	const char *through; /* the command that reaches it elsewhere, or NULL: it is here */
 	uint64_t vault_bytes;
 	uint64_t memory_bytes; /* 0: the engine's default */
 	unsigned idle_sec;
@@ -102,6 +105,10 @@ const char *opts_refused(const struct opts *o, unsigned allowed);
 	"  --name NAME          which workshop (default: default)\n"                           \
 	"  --engine ENGINE      docker, podman or vm (default: what it was started with, or\n" \
 	"                       what this machine can do)\n"
+#define OPTS_HELP_THROUGH                                                                       \
+	"  --through COMMAND    it is up elsewhere, and COMMAND runs programs there, such as\n" \
+	"                       'kubectl exec -i taz-work -c workshop --'; no root is needed here\n"
+#define OPTS_HELP_INSIDE OPTS_HELP_COMMON OPTS_HELP_THROUGH
 #define OPTS_HELP_UP                                                                                          \
 	"  --vault-size SIZE    room in the vault, such as 256M (default) or 1G; counts when\n"               \
 	"                       the vault is made\n"                                                          \

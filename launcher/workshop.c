@@ -49,6 +49,58 @@ static int make_dir(int dirfd, const char *path)
 	return st.st_mode & 077 && fchmodat(dirfd, path, 0700, 0) < 0 ? -errno : 0;
 }
 
+static int through_root(char *buf, size_t size)
+{
+	const char *state = getenv("TAZ_STATE"), *xdg = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	int n;
+
+	if (state && *state)
+		n = snprintf(buf, size, "%s", state);
+	else if (geteuid() == 0)
+		n = snprintf(buf, size, STATE_ROOT);
+	else if (xdg && *xdg)
+		n = snprintf(buf, size, "%s/taz", xdg);
+	else if (home && *home)
+		n = snprintf(buf, size, "%s/.local/state/taz", home);
+	else
+		return -ENOENT;
+	if (n >= (int)size)
+		return -ENAMETOOLONG;
+	return *buf == '/' ? 0 : -EINVAL;
+}
+
+int workshop_through_dir(const char *name, char *buf, size_t size)
+{
+	char root[PATH_MAX];
+	int r = through_root(root, sizeof(root));
+
+	if (r < 0)
+		return r;
+	return snprintf(buf, size, "%s/.through/%s", root, name) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/* The folders above are whoever's: only what is ours alone is written in. */
+int workshop_make_through_dir(const char *dir)
+{
+	autofree char *path = strdup(dir);
+	char *name;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	for (char *p = path + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	name = strrchr(path, '/');
+	*name = '\0';
+	r = make_dir(AT_FDCWD, path);
+	*name = '/';
+	return r < 0 ? r : make_dir(AT_FDCWD, path);
+}
+
 int workshop_make_dirs(const char *state_dir)
 {
 	static const char *const below[] = { "vault", "run", "work" };

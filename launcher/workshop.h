@@ -43,6 +43,17 @@ bool workshop_name_ok(const char *name);
  */
 int workshop_state_dir(const char *name, char *buf, size_t size);
 
+/*
+ * workshop_through_dir - the folder for what is known of a workshop that is elsewhere (--through)
+ * For root .through/NAME beside this host's workshops; for others in $TAZ_STATE, or taz in
+ * $XDG_STATE_HOME or ~/.local/state. Returns 0, -ENAMETOOLONG, -ENOENT without any, or -EINVAL:
+ * relative.
+ */
+int workshop_through_dir(const char *name, char *buf, size_t size);
+
+/* workshop_make_through_dir - make it. Returns 0, -EACCES when it is not ours, or -errno. */
+int workshop_make_through_dir(const char *dir);
+
 /* workshop_make_dirs - make what is missing, 0700. Returns 0, -EACCES when one is not root's, or
  * -errno. */
 int workshop_make_dirs(const char *state_dir);

@@ -47,10 +47,16 @@ static void host_main(int slave, int sock, int passphrase_fd)
 
 struct fixture *start(bool terminal, int passphrase_fd)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	return start_on(terminal, passphrase_fd, pair[1], pair[0]);
+}
+
+struct fixture *start_on(bool terminal, int passphrase_fd, int host, int relay)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
 	f->master = f->slave = -1;
 	if (terminal) {
 		assert_int_equal(openpty(&f->master, &f->slave, NULL, NULL, NULL), 0);
@@ -60,13 +66,13 @@ struct fixture *start(bool terminal, int passphrase_fd)
 	assert_int_equal(secret_keypair(f->public, &f->private), 0);
 	f->host = fork();
 	if (f->host == 0) {
-		close(pair[0]);
+		close(relay);
 		if (terminal)
 			close(f->master);
-		host_main(f->slave, pair[1], passphrase_fd);
+		host_main(f->slave, host, passphrase_fd);
 	}
-	close(pair[1]);
-	f->relay = stream_new(pair[0], FRAME_FROM_HOST);
+	close(host);
+	f->relay = stream_new(relay, FRAME_FROM_HOST);
 	return f;
 }
 

@@ -36,6 +36,10 @@ struct fixture {
  * Returns what done() takes.
  */
 struct fixture *start(bool terminal, int passphrase_fd);
+
+/* start_on - the same on a stream of the caller's: @host is its end and @relay the double's; takes
+ * both */
+struct fixture *start_on(bool terminal, int passphrase_fd, int host, int relay);
 void done(struct fixture *f);
 
 /* at_prompt - a host that waits for a passphrase to be typed; @is_new: of a new vault */

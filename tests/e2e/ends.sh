@@ -36,7 +36,6 @@ kill_and_look()
 	sleep 1
 	[ "$(stat -c %s tick)" = "$size" ] || fail 'a program of the session still reads'
 	within 10 locked ends
-	"$TAZ" --name ends down
 }
 
 test_a_killed_tazlaunch_ends_its_session_within_two_seconds()
@@ -44,6 +43,7 @@ test_a_killed_tazlaunch_ends_its_session_within_two_seconds()
 	begin_ends
 	printf %s "$PASS" | "$TAZ" --name ends run --passphrase-fd 0 -- sh /workspace/session &
 	kill_and_look $!
+	"$TAZ" --name ends down
 }
 
 test_a_closed_terminal_ends_its_session_within_two_seconds()
@@ -53,4 +53,5 @@ test_a_closed_terminal_ends_its_session_within_two_seconds()
 	"$TERMINAL" 'assphrase: ' "$PASS\\r" $'\e[?2004h' 'sh /workspace/session\r' 'never shown' '' \
 		-- "$TAZ" --name ends enter >screen &
 	kill_and_look $!
+	"$TAZ" --name ends down
 }
