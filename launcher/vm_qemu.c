@@ -262,7 +262,10 @@ static int start_qemu(const struct workshop *w, const struct vm_files *files, en
 		return -ENOMEM;
 	fds[0] = (struct run_fd){ alive, ALIVE_FD };
 	fds[1] = (struct run_fd){ log, STDERR_FILENO };
-	return run_start("/usr/bin/setsid", a.v, NULL, fds, 2, &pid);
+	/* Not in the workspace: QEMU takes its firmware (bios-256k.bin, option ROMs) from the
+	 * current directory before it looks where -L says. Source: qemu_find_file() in
+	 * system/datadir.c. */
+	return run_start_in("/", "/usr/bin/setsid", a.v, NULL, fds, 2, &pid);
 }
 
 static void remove_stale(const struct workshop *w)

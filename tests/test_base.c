@@ -231,6 +231,17 @@ static void test_a_child_gets_the_named_descriptors_and_no_other(void **state)
 	close(stray);
 }
 
+static void test_a_child_starts_in_the_directory_that_is_named(void **state)
+{
+	char *const argv[] = { "sh", "-c", "test \"$(pwd)\" = /proc", NULL };
+	pid_t pid;
+
+	assert_int_equal(run_start_in("/proc", "/bin/sh", argv, NULL, NULL, 0, &pid), 0);
+	assert_int_equal(run_wait(pid), 0);
+	assert_int_equal(run_start(argv[0], argv, NULL, NULL, 0, &pid), -EINVAL);
+	assert_int_equal(run_start_in("/proc/none", "/bin/sh", argv, NULL, NULL, 0, &pid), -ENOENT);
+}
+
 static void test_a_hash_depends_on_where_a_field_ends(void **state)
 {
 	char one[HASH_HEX_MAX], two[HASH_HEX_MAX], same[HASH_HEX_MAX];
@@ -364,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_a_command_name_cannot_forge_its_stat),
 		cmocka_unit_test(test_a_dead_process_has_no_stat),
 		cmocka_unit_test(test_a_child_gets_the_named_descriptors_and_no_other),
+		cmocka_unit_test(test_a_child_starts_in_the_directory_that_is_named),
 		cmocka_unit_test(test_a_hash_depends_on_where_a_field_ends),
 		cmocka_unit_test(test_help_of_what_is_no_command_is_an_error),
 		cmocka_unit_test(test_text_of_others_cannot_steer_a_terminal),

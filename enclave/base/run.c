@@ -50,8 +50,8 @@ static int set_signals(posix_spawnattr_t *attr)
 	return -posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-int run_start(const char *path, char *const argv[], char *const envp[], const struct run_fd *fds,
-	      size_t n_fds, pid_t *ret_pid)
+int run_start_in(const char *dir, const char *path, char *const argv[], char *const envp[],
+		 const struct run_fd *fds, size_t n_fds, pid_t *ret_pid)
 {
 	static char *const no_env[] = { NULL };
 	posix_spawn_file_actions_t fa;
@@ -67,6 +67,8 @@ int run_start(const char *path, char *const argv[], char *const envp[], const st
 	posix_spawn_file_actions_init(&fa);
 	posix_spawnattr_init(&attr);
 	r = add_fds(&fa, fds, n_fds, moved);
+	if (r == 0 && dir)
+		r = -posix_spawn_file_actions_addchdir_np(&fa, dir);
 	if (r == 0)
 		r = set_signals(&attr);
 	if (r == 0)
@@ -79,6 +81,12 @@ int run_start(const char *path, char *const argv[], char *const envp[], const st
 		return r;
 	*ret_pid = pid;
 	return 0;
+}
+
+int run_start(const char *path, char *const argv[], char *const envp[], const struct run_fd *fds,
+	      size_t n_fds, pid_t *ret_pid)
+{
+	return run_start_in(NULL, path, argv, envp, fds, n_fds, ret_pid);
 }
 
 int run_status(int status)

@@ -27,6 +27,11 @@ struct run_fd {
 int run_start(const char *path, char *const argv[], char *const envp[], const struct run_fd *fds,
 	      size_t n_fds, pid_t *ret_pid);
 
+/* run_start_in - the same with @dir as its current directory; NULL: ours, which may be a stranger's
+ * workspace */
+int run_start_in(const char *dir, const char *path, char *const argv[], char *const envp[],
+		 const struct run_fd *fds, size_t n_fds, pid_t *ret_pid);
+
 /*
  * run_wait - reap it
  * Returns its exit status 0 to 255, 128 + N when signal N ended it, or -errno of waitpid(2).
