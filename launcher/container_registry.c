@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
@@ -191,6 +192,45 @@ static int check_label(const struct client *c, const char *name, const char *tag
 	return r < 0 ? r : strcmp(label, want) ? -EBADMSG : 0;
 }
 
+/* What this machine runs, in the words of an image. Source: uname(2); go.dev/doc/install/source has
+ * the names. Where it is not listed both have the same. */
+static void own_platform(char *buf, size_t size)
+{
+	static const struct {
+		const char *machine, *name;
+	} names[] = { { "x86_64", "amd64" },
+		      { "aarch64", "arm64" },
+		      { "armv7l", "arm" },
+		      { "i686", "386" },
+		      { "loongarch64", "loong64" } };
+	struct utsname u;
+	const char *name;
+
+	uname(&u);
+	name = u.machine;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(u.machine, names[i].machine))
+			name = names[i].name;
+	snprintf(buf, size, "linux/%s", name);
+}
+
+/* The same sources have the same tag on every kind of processor. */
+static int check_platform(const struct client *c, const char *name)
+{
+	autoargv struct argv line = { 0 };
+	char has[64] = "", want[sizeof("linux/") + sizeof(((struct utsname *)0)->machine)];
+	int r;
+
+	argv_add_words(&line, "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", "--",
+		       name, NULL);
+	r = call(c, &line, has, sizeof(has));
+	own_platform(want, sizeof(want));
+	if (r < 0 || !strcmp(has, want))
+		return r;
+	log_error("%s is for %s, and this machine is %s", name, has, want);
+	return -ENOEXEC;
+}
+
 static int pull_locked(const struct client *c, int note, const struct reference *ref,
 		       const char *name, const char *tag, char *label, size_t size)
 {
@@ -201,6 +241,8 @@ static int pull_locked(const struct client *c, int note, const struct reference 
 		r = fetch(c, ref, name);
 	if (r == 0)
 		r = check_label(c, name, tag, label, size);
+	if (r == 0)
+		r = check_platform(c, name);
 	if (r == 0)
 		r = add_name(c, name, tag);
 	if (had)

@@ -79,9 +79,10 @@ struct engine {
 		    char digest[REFERENCE_DIGEST_MAX]);
 
 	/*
-	 * Fetch @ref, and give it @tag when that is its label io.taz.tag. 0; -EBADMSG: its label is
-	 * another one (@label, as above), and the store is as before; or -errno after saying why.
-	 * Two at once, or one that is killed: the tag is there with all of its image, or not.
+	 * Fetch @ref, and give it @tag when that is its label io.taz.tag, and it is for this kind
+	 * of machine. 0; -EBADMSG: its label is another one (@label, as above); or -errno after
+	 * saying why. With an error the store is as before. Two at once, or one that is killed: the
+	 * tag is there with all of its image, or not.
 	 */
 	int (*pull)(const struct reference *ref, const char *tag, char *label, size_t size);
 

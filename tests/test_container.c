@@ -286,6 +286,16 @@ static void pulling_is(const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+#define OWN                                                                                  \
+	"a=$(uname -m); case $a in x86_64) a=amd64 ;; aarch64) a=arm64 ;; armv7l) a=arm ;; " \
+	"i686) a=386 ;; loongarch64) a=loong64 ;; esac; "
+#define PULLS_FOR(has, platform)                                          \
+	OWN "case \"$1 $5 $4\" in 'image -- {{.Os}}/'*) echo \"" platform \
+	    "\" ;; 'image --'*) echo '\"" has                             \
+	    "\"' ;; image*) echo 'no such image' >&2; exit 1 ;; "         \
+	    "esac"
+#define PULLS(has) PULLS_FOR(has, "linux/$a")
+
 static int pull(const char *body, char label[64])
 {
 	int r;
@@ -304,10 +314,8 @@ static void test_what_is_pulled_gets_its_tag_only_with_the_right_label(void **st
 			  gone[] = "<rmi><--><r.example/a@" DIGEST ">\n";
 	char label[64] = "";
 
-	/* No name is there; what is asked for its label by "--" has the one that BODY says. */
-#define PULLS(has)                                   \
-	"case \"$1 $5\" in 'image --') echo '\"" has \
-	"\"' ;; image*) echo 'no such image' >&2; exit 1 ;; esac"
+	/* No name is there; what is asked for its label by "--" has the one that BODY says, and is
+	 * for this machine. */
 	assert_int_equal(pull(PULLS("taz/x:1"), label), 0);
 	assert_non_null(strstr(calls(), tagged));
 	assert_non_null(strstr(calls(), kept));
@@ -321,13 +329,30 @@ static void test_what_is_pulled_gets_its_tag_only_with_the_right_label(void **st
 	unlink(noted);
 	pulling_is("r.example/left@" DIGEST);
 	assert_int_equal(
-		pull("case \"$1 $5\" in 'image taz/x:1') echo 'no such image' >&2; exit 1 ;; "
-		     "'image --') echo '\"taz/x:1\"' ;; esac",
+		pull(OWN
+		     "case \"$1 $5 $4\" in 'image taz/x:1 '*) echo 'no such image' >&2; exit 1 ;; "
+		     "'image -- {{.Os}}/'*) echo linux/$a ;; 'image --'*) echo '\"taz/x:1\"' ;; esac",
 		     label),
 		0);
 	assert_non_null(strstr(calls(), "<rmi><--><r.example/left@" DIGEST ">\n"));
 	/* It was there before we came: it stays. */
 	assert_null(strstr(calls(), gone));
+}
+
+/* It has the very tag: the same sources have it on every kind of processor. */
+static void test_what_is_for_another_machine_is_not_kept(void **state)
+{
+	static const char *const bodies[] = { PULLS_FOR("taz/x:1", "linux/z80"),
+					      PULLS_FOR("taz/x:1", "windows/$a"),
+					      PULLS_FOR("taz/x:1", "linux/$a ") };
+	char label[64];
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+		assert_int_equal(pull(bodies[i], label), -ENOEXEC);
+		assert_null(strstr(calls(), "<tag>"));
+		assert_int_equal(pull(PULLS("taz/x:1"), label), 0);
+		unlink(noted);
+	}
 }
 
 int main(void)
@@ -345,6 +370,7 @@ int main(void)
 		WITH_CLIENT(test_an_image_is_pushed_by_a_name_that_is_gone_afterwards),
 		WITH_CLIENT(test_a_client_with_options_is_told_where_to_and_with_tls),
 		WITH_CLIENT(test_what_is_pulled_gets_its_tag_only_with_the_right_label),
+		WITH_CLIENT(test_what_is_for_another_machine_is_not_kept),
 		WITH_CLIENT(test_with_least_it_is_started_with_what_is_named_and_no_more),
 	};
 

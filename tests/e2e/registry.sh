@@ -220,3 +220,24 @@ test_a_killed_pull_is_made_good_by_the_next_and_two_at_once_do_not_disturb_each_
 	lacks after "$host"
 	prints 1 grep -c "${tag#*/}$" after
 }
+
+test_an_image_for_another_machine_is_refused_and_nothing_of_it_stays()
+{
+	local tag other digest
+
+	[ "$ENGINE" = vm ] || return 0 # the others are asked the same (tests/test_container.c)
+	registry_starts
+	tag=$(build)
+	other=$(b from "$tag")
+	b config --arch s390x "$other"
+	b commit --quiet --rm "$other" taz/other:0
+	b push --quiet --tls-verify=false taz/other:0 "docker://$host/other:0"
+	digest=$(cat "$kept/docker/registry/v2/repositories/other/_manifests/tags/0/current/link")
+	removes taz/other:0
+	removes "$tag"
+	all_images >before
+	refused pull "$host/other@$digest" 2>&1 | tee said
+	grep 'is for "linux/s390x", and this machine is "linux/' said
+	all_images | diff before -
+	refused all_images_have "$tag"
+}
