@@ -221,6 +221,31 @@ test_a_killed_pull_is_made_good_by_the_next_and_two_at_once_do_not_disturb_each_
 	prints 1 grep -c "${tag#*/}$" after
 }
 
+test_a_killed_pull_leaves_nothing_on_the_disk_for_long()
+{
+	local tag ref first client
+
+	[ "$ENGINE" = vm ] || return 0 # docker and podman have their own folders
+	registry_starts
+	head -c 60M /dev/urandom >"$images/images/dotfiles/home/large"
+	tag=$(build)
+	ref=$(push "$host/team/workshop")
+	removes "$tag"
+	"$TAZ" --engine "$ENGINE" pull "$ref" &
+	first=$!
+	arrives() { compgen -G "$TAZ_CACHE/vm-store/tmp/*" >/dev/null; }
+	within 60 arrives
+	kill -STOP "$registry"
+	client=$(pgrep -P "$first")
+	kill -KILL "$first" "$client" $(pgrep -P "$client")
+	wait "$first" || :
+	kill -CONT "$registry"
+	arrives
+	prints "$tag" pull "$ref"
+	refused arrives
+	rm "$images/images/dotfiles/home/large"
+}
+
 test_an_image_for_another_machine_is_refused_and_nothing_of_it_stays()
 {
 	local tag other digest
