@@ -106,6 +106,8 @@ const char *keyfile_why(int err)
 		return "the file is empty, so anybody has that key";
 	case EFBIG:
 		return "a key file has at most 8 MiB";
+	case ENOMEM:
+		return "no memory could be locked for the key; 'ulimit -l' is the limit";
 	default:
 		return strerror(-err);
 	}
