@@ -71,14 +71,17 @@ void screen_feed(struct screen *s, const uint8_t *buf, size_t n)
 }
 
 /*
- * CAN ends a sequence that the program has only begun. DECSC keeps the cursor with its colours,
- * character set and origin mode, which are then set to what we draw with.
+ * CAN ends a sequence that the program has only begun, and mode 2026 a "synchronized update": until
+ * its end a terminal goes on showing what was there before, for a second or more, and a key would
+ * answer what nobody has seen. DECSC keeps the cursor with its colours, character sets and origin
+ * mode, which are then set to what we draw with: SI, too, or letters are line drawings after a SO.
  */
-#define PLAIN "\0337\033[?6l\033[0m\033(B"
+#define SEEN  "\030\033[?2026l"
+#define PLAIN "\0337\033[?6l\033[0m\033(B\017"
 
 const char *screen_enter(const struct screen *s)
 {
-	return s->alternate ? "\030" PLAIN : "\030\033[?1049h" PLAIN;
+	return s->alternate ? SEEN PLAIN : SEEN "\033[?1049h" PLAIN;
 }
 
 const char *screen_leave(const struct screen *s)

@@ -91,6 +91,21 @@ static void test_a_sequence_that_has_begun_is_ended_first(void **state)
 	assert_int_equal(*screen_enter(&alternate), 24);
 }
 
+/* Whatever the program has set: what we draw is shown at once, and letters are letters. */
+static void test_what_is_drawn_is_seen(void **state)
+{
+	struct screen main_one = { 0 }, alternate = { .alternate = true };
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = screen_enter(i ? &alternate : &main_one);
+		const char *kept = strstr(text, "\0337");
+
+		assert_non_null(kept);
+		assert_in_range(strstr(text, "\033[?2026l") - text, 1, kept - text - 1);
+		assert_non_null(strstr(kept, "\033(B\017"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_it_may_come_byte_by_byte),
 		cmocka_unit_test(test_who_enters_the_alternate_screen_leaves_it_again),
 		cmocka_unit_test(test_a_sequence_that_has_begun_is_ended_first),
+		cmocka_unit_test(test_what_is_drawn_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
