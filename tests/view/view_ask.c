@@ -110,6 +110,25 @@ static void test_so_many_times_is_so_many_opens(void **state)
 	}
 }
 
+/* Whoever is first: the other one is asked about. Six questions a minute are all there are. */
+static void test_two_at_once_do_not_share_the_last_time(void **state)
+{
+	in_force(ASKS);
+	for (int round = 0; round < 3; round++) {
+		int done[2], allowed = 0;
+		pid_t pid[2];
+
+		assert_int_equal(run_cat(CAT, NULL, QUESTION_TIMES + 2), QUESTION_OFFERS);
+		for (int i = 0; i < 2; i++)
+			pid[i] = start_cat(CAT, NULL, &done[i]);
+		assert_true(question_within(5000));
+		answer(QUESTION_NO);
+		for (int i = 0; i < 2; i++)
+			allowed += end(pid[i], done[i]) == 0;
+		assert_int_equal(allowed, 1);
+	}
+}
+
 static void test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program(void **state)
 {
 	char copy[128];
@@ -388,6 +407,7 @@ int main(void)
 		T(test_never_holds_for_the_program),
 		T(test_a_yes_to_the_session_is_for_that_program_in_it),
 		T(test_so_many_times_is_so_many_opens),
+		T(test_two_at_once_do_not_share_the_last_time),
 		T(test_a_yes_to_the_hash_is_for_its_copies_and_no_other_program),
 		T(test_never_is_for_its_copies_too),
 		T(test_an_answer_that_was_not_offered_is_no),
