@@ -9,6 +9,7 @@
 
 #include "enclave/base/json.h"
 #include "enclave/base/log.h"
+#include "launcher/cache.h"
 #include "launcher/cmd.h"
 #include "launcher/doctor.h"
 #include "launcher/host_bus.h"
@@ -74,7 +75,7 @@ static void gather(struct doctor_facts *f, const char *name)
 	ask_engine(&engine_docker, f->docker, sizeof(f->docker));
 	ask_engine(&engine_podman, f->podman, sizeof(f->podman));
 	ask_engine(&engine_vm, f->vm, sizeof(f->vm));
-	f->cache_free = free_bytes(vm_cache());
+	f->cache_free = free_bytes(cache_dir());
 	look_at_workshop(f, name);
 	f->host_deaf = host_bus_ask();
 	if (watch_root(root, sizeof(root)) == 0)

@@ -13,8 +13,8 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/argv.h"
+#include "launcher/cache.h"
 #include "launcher/container.h"
-#include "launcher/vm_host.h"
 
 #define PUSH_OUT_MAX (64 * 1024) /* docker: some lines a layer, and the digest in the last one */
 
@@ -143,9 +143,9 @@ static int note_open(const struct client *c)
 	char path[PATH_MAX];
 	autoclose int fd = -EBADF;
 
-	if (mkdir(vm_cache(), 0755) < 0 && errno != EEXIST)
-		return log_err(-errno, "make %s", vm_cache());
-	snprintf(path, sizeof(path), "%s/pulling-%s", vm_cache(), c->name);
+	if (mkdir(cache_dir(), 0755) < 0 && errno != EEXIST)
+		return log_err(-errno, "make %s", cache_dir());
+	snprintf(path, sizeof(path), "%s/pulling-%s", cache_dir(), c->name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return log_err(-errno, "lock %s", path);

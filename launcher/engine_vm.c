@@ -17,6 +17,7 @@
 #include "enclave/base/log.h"
 #include "enclave/base/msg.h"
 #include "enclave/base/run.h"
+#include "launcher/cache.h"
 #include "launcher/engine.h"
 #include "launcher/frame.h"
 #include "launcher/frame_io.h"
@@ -265,7 +266,7 @@ static void kvm_verdict_path(char *buf, size_t size)
 	struct utsname u;
 
 	uname(&u);
-	snprintf(buf, size, "%s/vm-no-kvm-%s", vm_cache(), u.release);
+	snprintf(buf, size, "%s/vm-no-kvm-%s", cache_dir(), u.release);
 }
 
 bool vm_kvm_worth_a_try(void)

@@ -10,10 +10,10 @@
 
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
+#include "launcher/cache.h"
 #include "launcher/layers.h"
 #include "launcher/project.h"
 #include "launcher/source.h"
-#include "launcher/vm_host.h"
 
 static int is_up(const char *name, const char *dir, const struct record *rec)
 {
@@ -40,9 +40,9 @@ static int check_around(const struct launch *l, const char *dir)
 
 /* What root runs on this host, does as it is told by, and where it keeps what it knows: never
  * inside a workshop, whose root may be the same one to these files. */
-#define OWN(state)                                                                         \
-	{                                                                                  \
-		layers_source(), "/proc/self/exe", project_host(), vm_cache(), state, NULL \
+#define OWN(state)                                                                          \
+	{                                                                                   \
+		layers_source(), "/proc/self/exe", project_host(), cache_dir(), state, NULL \
 	}
 
 static int choose_mounts(struct launch *l)

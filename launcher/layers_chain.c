@@ -1,5 +1,6 @@
 /* Layers one on the other, and what each of them is called now. */
 #include "launcher/layers_chain.h"
+#include "launcher/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +14,13 @@
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
 #include "launcher/source.h"
-#include "launcher/vm_host.h"
 
 /* --- what could not be fetched --------------------------------------------------------------- */
 
 /* Their names, one a line, in a file of the cache: else each start would try again. */
 static void without_path(char *buf, size_t size)
 {
-	snprintf(buf, size, "%s/without", vm_cache());
+	snprintf(buf, size, "%s/without", cache_dir());
 }
 
 static int without_read(char *buf, size_t size)

@@ -13,16 +13,16 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/io.h"
 #include "enclave/base/log.h"
+#include "launcher/cache.h"
 #include "launcher/layers_chain.h"
 #include "launcher/source.h"
-#include "launcher/vm_host.h"
 
 #define MANIFEST_MAX (1 << 20)
 #define SHOWN	     5
 
 static int kept_path(const char *layer, const char *end, char *buf, size_t size)
 {
-	return snprintf(buf, size, "%s/layers/%s%s", vm_cache(), layer, end) < (int)size
+	return snprintf(buf, size, "%s/layers/%s%s", cache_dir(), layer, end) < (int)size
 		       ? 0
 		       : -ENAMETOOLONG;
 }

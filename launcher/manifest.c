@@ -6,22 +6,11 @@
 
 #include "enclave/base/utf8.h"
 #include "launcher/first.h"
+#include "launcher/reference.h"
 
 #define MIB UINT64_C(1048576)
 
-/* What both halves of a reference may have; the engine has the whole grammar. */
-#define REF_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:/[]"
-#define HEX_CHARS "0123456789abcdef"
-
 /* --- names ----------------------------------------------------------------------------------- */
-
-static bool is_digest(const char *text)
-{
-	static const char kind[] = "sha256:";
-
-	return !strncmp(text, kind, strlen(kind)) && strlen(text + strlen(kind)) == 64 &&
-	       strspn(text + strlen(kind), HEX_CHARS) == 64;
-}
 
 /* "taz/LAYER:HASH", as layers.h has them. */
 static bool is_local(const char *text)
@@ -34,40 +23,14 @@ static bool is_local(const char *text)
 	text += strlen(ours);
 	n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
 	return n && text[n] == ':' && strlen(text + n + 1) == 32 &&
-	       strspn(text + n + 1, HEX_CHARS) == 32;
-}
-
-/* A name without a host would be looked for in whichever registry a cluster has as its own. */
-static bool has_host(const char *text, const char *end)
-{
-	const char *slash = memchr(text, '/', (size_t)(end - text));
-	size_t host = slash ? (size_t)(slash - text) : 0;
-
-	return host && slash + 1 < end && slash[1] != '/' && text[0] != '-' && text[0] != '.' &&
-	       (memchr(text, '.', host) || memchr(text, ':', host) ||
-		(host == 9 && !memcmp(text, "localhost", host)));
-}
-
-static const char *image_fault(const char *ref)
-{
-	const char *at = strchr(ref, '@');
-
-	if (strlen(ref) >= MANIFEST_IMAGE_MAX - sizeof("localhost/"))
-		return "it is too long";
-	if (!at)
-		return "a tag is whatever its registry says today: name the digest, "
-		       "HOST/PATH@sha256:DIGEST";
-	if (!is_digest(at + 1))
-		return "after the '@' comes sha256: and 64 digits of 0-9 and a-f";
-	if (strspn(ref, REF_CHARS) != (size_t)(at - ref))
-		return "it has a character that no image's name has";
-	return has_host(ref, at) ? NULL : "it names no registry: HOST/PATH@sha256:DIGEST";
+	       strspn(text + n + 1, "0123456789abcdef") == 32;
 }
 
 int manifest_image(const char *ref, char buf[MANIFEST_IMAGE_MAX], char *why, size_t size)
 {
 	static const char host[] = "localhost/";
-	const char *fault;
+	struct reference in_registry;
+	char fault[200];
 
 	if (!strncmp(ref, host, strlen(host)) && is_local(ref + strlen(host)))
 		ref += strlen(host);
@@ -75,8 +38,7 @@ int manifest_image(const char *ref, char buf[MANIFEST_IMAGE_MAX], char *why, siz
 		snprintf(buf, MANIFEST_IMAGE_MAX, "%s%s", host, ref);
 		return 0;
 	}
-	fault = image_fault(ref);
-	if (fault) {
+	if (reference_parse(ref, true, &in_registry, fault, sizeof(fault)) < 0) {
 		snprintf(why, size, "--image '%.320s': %s", ref, fault);
 		return -EINVAL;
 	}

@@ -9,8 +9,9 @@
 #include <stdio.h>
 
 #include "launcher/engine.h"
+#include "launcher/reference.h"
 
-#define MANIFEST_IMAGE_MAX 320
+#define MANIFEST_IMAGE_MAX REFERENCE_MAX
 
 /*
  * manifest_image - where the image of a Pod comes from

@@ -12,21 +12,14 @@
 #include "enclave/base/fd.h"
 #include "enclave/base/log.h"
 #include "enclave/base/run.h"
+#include "launcher/cache.h"
 #include "launcher/client.h"
 #include "launcher/source.h"
 
-#define VM_INIT	  "taz-vm-init"
-#define ARGS_MAX  64
-#define CACHE_DIR "/var/cache/taz"
+#define VM_INIT	 "taz-vm-init"
+#define ARGS_MAX 64
 
 extern char **environ;
-
-const char *vm_cache(void)
-{
-	const char *dir = getenv("TAZ_CACHE");
-
-	return dir && *dir ? dir : CACHE_DIR;
-}
 
 int vm_script(const char *name, char *buf, size_t size)
 {
@@ -101,7 +94,7 @@ int vm_store_call(const char *const args[], char *out, size_t size, char *err, s
 int vm_has_image(const char *tag)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/vm-store/images/", vm_cache());
+	int n = snprintf(path, sizeof(path), "%s/vm-store/images/", cache_dir());
 
 	/* The same name as images/vm/store gives the marker. */
 	for (; *tag && n < (int)sizeof(path) - 1; tag++)

@@ -1,7 +1,7 @@
 /*
  * vm_host - what the vm engine finds or makes on the host: programs, kernel, images
  *
- * All of it lies in the cache ($TAZ_CACHE or /var/cache/taz), made by the scripts of images/ when
+ * All of it lies in the cache (cache.h), made by the scripts of images/ when
  * it is missing. Nothing of the machine's own configuration is touched.
  */
 #ifndef TAZ_LAUNCHER_VM_HOST_H
@@ -20,9 +20,6 @@ struct vm_files {
 /* vm_kvm_worth_a_try - there is /dev/kvm, and no guest was seen not to run under it (engine_vm.c)
  */
 bool vm_kvm_worth_a_try(void);
-
-/* vm_cache - the cache's folder. Returns it; borrowed, never NULL. */
-const char *vm_cache(void);
 
 /*
  * vm_script - the path of a script below images/ of the source (layers_source())
