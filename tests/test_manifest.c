@@ -50,12 +50,14 @@ static struct json_object *parsed(const char *text)
 			 in, NULL };
 	int fd = mkstemp(in);
 	struct json_object *all;
+	int r;
 
 	assert_true(fd >= 0 && out);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	assert_int_equal(run_output("/usr/bin/python3", argv, environ, out, 65536), 0);
+	r = run_output("/usr/bin/python3", argv, environ, out, 65536);
 	unlink(in);
+	assert_int_equal(r, 0);
 	all = json_tokener_parse(out);
 	free(out);
 	assert_non_null(all);
