@@ -32,6 +32,7 @@ void callers_free(struct callers *c)
 	if (!c)
 		return;
 	known_done(c);
+	peek_done(&c->peek);
 	pins_done(&c->pins);
 	pthread_rwlock_destroy(&c->rules);
 	free(c);

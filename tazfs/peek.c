@@ -46,7 +46,13 @@ int peek_init(struct peek *p)
 		return r;
 	atomic_store(&p->can_pair, 0);
 	p->user_ns = r < 0 ? (struct file_id){ 0 } : ns.id;
+	p->user_ns_fd = open("/proc/self/" USER_NS, O_PATH | O_CLOEXEC);
 	return 0;
+}
+
+void peek_done(struct peek *p)
+{
+	fd_close(&p->user_ns_fd);
 }
 
 /* A name below a descriptor of /proc/TID is found only while that very thread lives. */

@@ -33,11 +33,15 @@
 struct peek {
 	char uid_map[256];
 	struct file_id user_ns;
+	int user_ns_fd; /* O_PATH: as long as one is open the kernel need not make its inode anew */
 	_Atomic int can_pair; /* the mark is the one capability that we have; 0: not known yet */
 };
 
 /* peek_init - may be called before rights are given up. Returns 0 or -errno of /proc. */
 int peek_init(struct peek *p);
+
+/* peek_done - the opposite of a peek_init() that went well */
+void peek_done(struct peek *p);
 
 /* The executable of a process: what it is, and when it was last changed. */
 struct peek_exe {
