@@ -38,7 +38,7 @@ static uint64_t free_bytes(const char *dir)
 static void ask_engine(const struct engine *e, char *why, size_t size)
 {
 	*why = '\0';
-	if (e->usable(why, size) < 0 && !*why)
+	if (e->usable(e->client, why, size) < 0 && !*why)
 		snprintf(why, size, "it cannot be used");
 }
 
@@ -61,8 +61,9 @@ static void look_at_workshop(struct doctor_facts *f, const char *name)
 	f->was_up = r == 0;
 	e = f->was_up ? engine_find(rec.engine) : NULL;
 	f->record_bad = (r < 0 && r != -ENOENT) || (f->was_up && !e);
-	f->image_there = e && e->has_image(rec.image) == 1;
-	f->is_up = e && e->running(&(struct workshop){ .name = name, .state_dir = dir }) == 1;
+	f->image_there = e && e->has_image(e->client, rec.image) == 1;
+	f->is_up = e &&
+		   e->running(e->client, &(struct workshop){ .name = name, .state_dir = dir }) == 1;
 }
 
 static void gather(struct doctor_facts *f, const char *name)

@@ -51,7 +51,7 @@ static int run(int argc, char *argv[])
 	if (r == 0)
 		r = find_kept(&gc, &l);
 	if (r == 0) {
-		r = l.engine->list_images(images, sizeof(images));
+		r = l.engine->list_images(l.engine->client, images, sizeof(images));
 		if (r < 0)
 			log_err(r, "list the images of engine %s", l.engine->name);
 	}

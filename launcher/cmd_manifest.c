@@ -40,7 +40,7 @@ static int local_image(struct launch *l, char image[MANIFEST_IMAGE_MAX])
 		log_error("%s", why);
 		return -EINVAL;
 	}
-	if (l->engine->has_image(tag) == 0)
+	if (l->engine->has_image(l->engine->client, tag) == 0)
 		log_info("%s is not built yet: 'tazlaunch build' does", tag);
 	return 0;
 }

@@ -61,7 +61,7 @@ static void say(const struct launch *l, const char *tag, const char *name, const
 static int check_label(const struct launch *l)
 {
 	char label[LABEL_MAX] = "", want[sizeof(l->rec.image) + 2];
-	int r = l->engine->label(l->rec.image, label, sizeof(label));
+	int r = l->engine->label(l->engine->client, l->rec.image, label, sizeof(label));
 
 	if (r < 0)
 		return log_err(r, "read the label of %s", l->rec.image);
@@ -86,7 +86,7 @@ static int push(struct launch *l, const struct reference *ref, char name[REFEREN
 		return r;
 	if (log_is_fancy(STDERR_FILENO))
 		log_info("sending %s to %s", l->rec.image, ref->name);
-	r = l->engine->push(l->rec.image, ref, digest);
+	r = l->engine->push(l->engine->client, l->rec.image, ref, digest);
 	if (r < 0)
 		return log_err(r, "push %s to %s", l->rec.image, ref->name);
 	if (!reference_digest_ok(digest)) {
@@ -158,7 +158,7 @@ static int pull(struct launch *l, const struct reference *ref, const char *name,
 	if (r == 0)
 		r = layers_wanted(l->engine, &choice, want);
 	if (r == 0)
-		r = l->engine->has_image(want);
+		r = l->engine->has_image(l->engine->client, want);
 	if (r < 0)
 		return log_err(r, "find out which image is wanted here");
 	if (r == 1) {
@@ -167,7 +167,7 @@ static int pull(struct launch *l, const struct reference *ref, const char *name,
 	}
 	if (log_is_fancy(STDERR_FILENO))
 		log_info("fetching %s", name);
-	r = l->engine->pull(ref, want, label, sizeof(label));
+	r = l->engine->pull(l->engine->client, ref, want, label, sizeof(label));
 	if (r == -EBADMSG)
 		return explain(name, label, want);
 	return r < 0 ? log_err(r, "pull %s", name) : 0;

@@ -32,6 +32,7 @@ static bool name_typed(const struct launch *l)
 static int remove_it(struct launch *l)
 {
 	autoclose int lock = -EBADF;
+	const struct engine *e;
 	struct workshop w;
 	/* Held to the end, so that nobody starts it meanwhile. */
 	int r = launch_lock(l, true, &lock);
@@ -47,7 +48,9 @@ static int remove_it(struct launch *l)
 		return r;
 	w = launch_describe(l);
 	/* What an engine has left of it: a container that was killed. */
-	if (l->was_up && (r = engine_find(l->rec.engine)->down(&w)) < 0)
+	e = l->was_up ? engine_find(l->rec.engine) : NULL;
+	r = e ? e->down(e->client, &w) : 0;
+	if (r < 0)
 		return r;
 	r = workshop_remove(l->state_dir);
 	return r < 0 ? log_err(r, "remove %s (what is left of it goes with the next try)",

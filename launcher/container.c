@@ -314,13 +314,12 @@ static int run_line(const struct client *c, const struct workshop *w, struct arg
 }
 
 /* Connecting is cheap, so it is tried often; the engine is asked seldom. */
-static int wait_ready(const struct client *c, const struct workshop *w,
-		      int (*dial)(const struct workshop *))
+static int wait_ready(const struct client *c, const struct workshop *w)
 {
 	uint64_t end = io_boottime_ns() + READY_MS * 1000000ULL;
 
 	for (int i = 1; io_boottime_ns() < end; i++) {
-		autoclose int fd = dial(w);
+		autoclose int fd = container_dial(c, w);
 
 		if (fd >= 0)
 			return 0;
@@ -339,7 +338,7 @@ static void agent_path(const struct workshop *w, char *buf, size_t size)
 	snprintf(buf, size, "%s/run/agent.sock", w->state_dir);
 }
 
-int container_dial(const struct workshop *w)
+int container_dial(const struct client *c, const struct workshop *w)
 {
 	char path[PATH_MAX], magic[32];
 	autoclose int node = -EBADF, fd = -EBADF;
@@ -369,7 +368,7 @@ int container_dial(const struct workshop *w)
 /* Whose agent answers is running: a vault must also be locked where the engine's client is gone. */
 int container_running(const struct client *c, const struct workshop *w)
 {
-	autoclose int fd = container_dial(w);
+	autoclose int fd = container_dial(c, w);
 	int r = fd < 0 ? find(c, w) : RUNNING;
 
 	if (r == -ENOENT)
@@ -409,7 +408,7 @@ int container_up(const struct client *c, const struct workshop *w)
 		return r;
 	r = client_call(c, (const char *const *)line.v, NULL, 0, err, sizeof(err));
 	if (r == 0)
-		r = wait_ready(c, w, container_dial);
+		r = wait_ready(c, w);
 	else
 		log_error("%s: %s", c->name, err);
 	if (r == 0)

@@ -1,7 +1,7 @@
 /*
  * container - a workshop in a container, by the client of an engine: what docker and podman share
  *
- * Each function is the one of struct engine with the same name (engine.h); @c: which client.
+ * Most functions are those of struct engine with the same name (engine.h).
  */
 #ifndef TAZ_LAUNCHER_CONTAINER_H
 #define TAZ_LAUNCHER_CONTAINER_H
@@ -38,6 +38,6 @@ int container_pull(const struct client *c, const struct reference *ref, const ch
 int container_running(const struct client *c, const struct workshop *w);
 int container_up(const struct client *c, const struct workshop *w);
 int container_down(const struct client *c, const struct workshop *w);
-int container_dial(const struct workshop *w);
+int container_dial(const struct client *c, const struct workshop *w);
 
 #endif

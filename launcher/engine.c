@@ -27,7 +27,7 @@ const struct engine *engine_choose(char *ret_why, size_t size)
 	for (const struct engine *const *e = engines; e < ENGINES_END; e++) {
 		char why[256] = "";
 
-		if ((*e)->usable(why, sizeof(why)) == 0)
+		if ((*e)->usable((*e)->client, why, sizeof(why)) == 0)
 			return *e;
 		if (at < size)
 			at += snprintf(ret_why + at, size - at, "%sno %s here: %s", at ? "; " : "",

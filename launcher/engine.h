@@ -35,47 +35,51 @@ struct workshop {
 	const char *through;	  /* COMMAND of --through, for engine_through alone */
 };
 
+struct client;
+
+/* Each function's first argument is @client. */
 struct engine {
-	const char *name; /* "docker", "podman", "vm" */
+	const char *name;	     /* "docker", "podman", "vm" */
+	const struct client *client; /* what container.h's functions call; NULL: not by a client */
 
 	/*
 	 * Can this machine use it? 0, or -errno with one sentence for a person in @why; -ENODEV:
 	 * it can build, but this kernel lacks something to run.
 	 */
-	int (*usable)(char *why, size_t size);
+	int (*usable)(const struct client *c, char *why, size_t size);
 
 	/* Does the engine's store hold this tag? 1, 0 or -errno. */
-	int (*has_image)(const char *tag);
+	int (*has_image)(const struct client *c, const char *tag);
 
 	/*
 	 * Build one layer: Dockerfile @dockerfile in context directory @context, as @tag.
 	 * @args: "NAME=VALUE" build arguments, ended by NULL. Progress goes to stderr when it is a
 	 * terminal; otherwise the output is kept and shown only when the build fails.
 	 */
-	int (*build)(const char *tag, const char *dockerfile, const char *context,
-		     const char *const args[]);
+	int (*build)(const struct client *c, const char *tag, const char *dockerfile,
+		     const char *context, const char *const args[]);
 
 	/* Import a root file system (an uncompressed tar) as @tag. */
-	int (*import)(const char *tar, const char *tag);
+	int (*import)(const struct client *c, const char *tar, const char *tag);
 
 	/* The tags of our images in the store, one a line. 0, -EMSGSIZE when they don't fit, or
 	 * -errno after saying why. */
-	int (*list_images)(char *buf, size_t size);
+	int (*list_images)(const struct client *c, char *buf, size_t size);
 
 	/* Remove a tag, and what only it had. 0 or -errno after saying why. */
-	int (*remove_image)(const char *tag);
+	int (*remove_image)(const struct client *c, const char *tag);
 
 	/*
 	 * The image's label io.taz.tag in double quotes, with what is not plain escaped as in C: it
 	 * may be a stranger's. Two quotes: it has none. 0 or -errno after saying why.
 	 */
-	int (*label)(const char *tag, char *buf, size_t size);
+	int (*label)(const struct client *c, const char *tag, char *buf, size_t size);
 
 	/*
 	 * Send an image to a registry, as @ref's name with the hash of @tag; @digest gets what the
 	 * registry has it as. Nothing in the store is changed. 0 or -errno after saying why.
 	 */
-	int (*push)(const char *tag, const struct reference *ref,
+	int (*push)(const struct client *c, const char *tag, const struct reference *ref,
 		    char digest[REFERENCE_DIGEST_MAX]);
 
 	/*
@@ -84,23 +88,24 @@ struct engine {
 	 * saying why. With an error the store is as before. Two at once, or one that is killed: the
 	 * tag is there with all of its image, or not.
 	 */
-	int (*pull)(const struct reference *ref, const char *tag, char *label, size_t size);
+	int (*pull)(const struct client *c, const struct reference *ref, const char *tag,
+		    char *label, size_t size);
 
 	/* Is the workshop running? 1, 0 or -errno. */
-	int (*running)(const struct workshop *w);
+	int (*running)(const struct client *c, const struct workshop *w);
 
 	/* Start it; returns 0 when its agent can be reached, or -errno after saying why (log_err).
 	 */
-	int (*up)(const struct workshop *w);
+	int (*up)(const struct client *c, const struct workshop *w);
 
 	/* An orderly stop: locked, saved, ended. 0 also when it was not running. */
-	int (*down)(const struct workshop *w);
+	int (*down)(const struct client *c, const struct workshop *w);
 
 	/*
 	 * A connected stream to the workshop's agent, for one request (frame.h). When the stream is
 	 * closed the session on it ends. -ENOTCONN: not running; -EBUSY: every port is in use.
 	 */
-	int (*dial)(const struct workshop *w);
+	int (*dial)(const struct client *c, const struct workshop *w);
 };
 
 extern const struct engine engine_docker;

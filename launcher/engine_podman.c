@@ -32,11 +32,11 @@ static const struct client podman = {
 };
 
 /* "info" opens store and runtime, so it fails where "run" would; "version" only prints. */
-static int podman_usable(char *why, size_t size)
+static int usable(const struct client *c, char *why, size_t size)
 {
 	static const char *const args[] = { "info", "--format", "{{.Host.OCIRuntime.Name}}", NULL };
 	char out[256], err[256] = "";
-	int r = client_call(&podman, args, out, sizeof(out), err, sizeof(err));
+	int r = client_call(c, args, out, sizeof(out), err, sizeof(err));
 
 	if (r == -ENOENT) {
 		snprintf(why, size, "it is not installed");
@@ -49,76 +49,20 @@ static int podman_usable(char *why, size_t size)
 	return container_kernel(why, size);
 }
 
-static int podman_has_image(const char *tag)
-{
-	return container_has_image(&podman, tag);
-}
-
-static int podman_build(const char *tag, const char *dockerfile, const char *context,
-			const char *const args[])
-{
-	return container_build(&podman, tag, dockerfile, context, args);
-}
-
-static int podman_import(const char *tar, const char *tag)
-{
-	return container_import(&podman, tar, tag);
-}
-
-static int podman_list_images(char *buf, size_t size)
-{
-	return container_list_images(&podman, buf, size);
-}
-
-static int podman_remove_image(const char *tag)
-{
-	return container_remove_image(&podman, tag);
-}
-
-static int podman_label(const char *tag, char *buf, size_t size)
-{
-	return container_label(&podman, tag, buf, size);
-}
-
-static int podman_push(const char *tag, const struct reference *ref,
-		       char digest[REFERENCE_DIGEST_MAX])
-{
-	return container_push(&podman, tag, ref, digest);
-}
-
-static int podman_pull(const struct reference *ref, const char *tag, char *label, size_t size)
-{
-	return container_pull(&podman, ref, tag, label, size);
-}
-
-static int podman_running(const struct workshop *w)
-{
-	return container_running(&podman, w);
-}
-
-static int podman_up(const struct workshop *w)
-{
-	return container_up(&podman, w);
-}
-
-static int podman_down(const struct workshop *w)
-{
-	return container_down(&podman, w);
-}
-
 const struct engine engine_podman = {
 	.name = "podman",
-	.usable = podman_usable,
-	.has_image = podman_has_image,
-	.build = podman_build,
-	.import = podman_import,
-	.list_images = podman_list_images,
-	.remove_image = podman_remove_image,
-	.label = podman_label,
-	.push = podman_push,
-	.pull = podman_pull,
-	.running = podman_running,
-	.up = podman_up,
-	.down = podman_down,
+	.client = &podman,
+	.usable = usable,
+	.has_image = container_has_image,
+	.build = container_build,
+	.import = container_import,
+	.list_images = container_list_images,
+	.remove_image = container_remove_image,
+	.label = container_label,
+	.push = container_push,
+	.pull = container_pull,
+	.running = container_running,
+	.up = container_up,
+	.down = container_down,
 	.dial = container_dial,
 };

@@ -37,14 +37,14 @@ int through_connect(const char *command, int hello_ms)
 	return r;
 }
 
-static int through_running(const struct workshop *w)
+static int through_running(const struct client *c, const struct workshop *w)
 {
 	if (greeted < 0)
 		greeted = through_connect(w->through, HELLO_MS);
 	return greeted < 0 ? greeted : 1;
 }
 
-static int through_dial(const struct workshop *w)
+static int through_dial(const struct client *c, const struct workshop *w)
 {
 	return greeted >= 0 ? take_fd(&greeted) : through_connect(w->through, HELLO_MS);
 }

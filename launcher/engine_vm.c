@@ -31,7 +31,7 @@
 #define STEP_MS	  50
 #define TAIL_SIZE 3000
 
-static int usable(char *why, size_t size)
+static int usable(const struct client *c, char *why, size_t size)
 {
 	static const char *const programs[] = { "/usr/bin/mmdebstrap", "/usr/bin/buildah" };
 	char path[PATH_MAX];
@@ -58,8 +58,13 @@ static int usable(char *why, size_t size)
 
 /* --- images ---------------------------------------------------------------------------------- */
 
-static int build(const char *tag, const char *dockerfile, const char *context,
-		 const char *const args[])
+static int has_image(const struct client *c, const char *tag)
+{
+	return vm_has_image(tag);
+}
+
+static int build(const struct client *c, const char *tag, const char *dockerfile,
+		 const char *context, const char *const args[])
 {
 	const char *argv[32] = { "build", tag, dockerfile, context };
 	size_t n = 4;
@@ -73,7 +78,7 @@ static int build(const char *tag, const char *dockerfile, const char *context,
 	return r > 0 ? -EIO : r;
 }
 
-static int import(const char *tar, const char *tag)
+static int import(const struct client *c, const char *tar, const char *tag)
 {
 	const char *const argv[] = { "import", tar, tag, NULL };
 	int r = vm_store(argv);
@@ -81,7 +86,7 @@ static int import(const char *tar, const char *tag)
 	return r > 0 ? -EIO : r;
 }
 
-static int list_images(char *buf, size_t size)
+static int list_images(const struct client *c, char *buf, size_t size)
 {
 	char path[PATH_MAX], *argv[] = { path, "list", NULL };
 	int r = vm_script("vm/store", path, sizeof(path));
@@ -93,7 +98,7 @@ static int list_images(char *buf, size_t size)
 	return strlen(buf) + 1 < size ? 0 : -EMSGSIZE;
 }
 
-static int remove_image(const char *tag)
+static int remove_image(const struct client *c, const char *tag)
 {
 	const char *const argv[] = { "remove", tag, NULL };
 	int r = vm_store(argv);
@@ -117,7 +122,7 @@ static const char *tls(const struct reference *ref)
 	return ref->loopback ? "false" : "true";
 }
 
-static int label(const char *tag, char *buf, size_t size)
+static int label(const struct client *c, const char *tag, char *buf, size_t size)
 {
 	const char *const argv[] = { "label", tag, NULL };
 	int r = store_call(argv, buf, size);
@@ -125,7 +130,8 @@ static int label(const char *tag, char *buf, size_t size)
 	return r > 0 ? -EIO : r;
 }
 
-static int push(const char *tag, const struct reference *ref, char digest[REFERENCE_DIGEST_MAX])
+static int push(const struct client *c, const char *tag, const struct reference *ref,
+		char digest[REFERENCE_DIGEST_MAX])
 {
 	const char *const argv[] = { "push", tag, ref->name, tls(ref), NULL };
 	int r = store_call(argv, digest, REFERENCE_DIGEST_MAX);
@@ -133,7 +139,8 @@ static int push(const char *tag, const struct reference *ref, char digest[REFERE
 	return r > 0 ? -EIO : r;
 }
 
-static int pull(const struct reference *ref, const char *tag, char *ret_label, size_t size)
+static int pull(const struct client *c, const struct reference *ref, const char *tag,
+		char *ret_label, size_t size)
 {
 	char name[REFERENCE_MAX];
 	const char *const argv[] = { "pull", name, tag, tls(ref), NULL };
@@ -180,7 +187,12 @@ static int claim(const struct workshop *w, int port, int timeout_ms, int *ret_lo
 	return take_fd(&fd);
 }
 
-static int dial(const struct workshop *w)
+static int running(const struct client *c, const struct workshop *w)
+{
+	return vm_alive(w);
+}
+
+static int dial(const struct client *c, const struct workshop *w)
 {
 	int first = getpid() % VM_PORTS;
 	int r = vm_alive(w);
@@ -300,7 +312,7 @@ static int start_kvm(const struct workshop *w, const struct vm_files *files)
 	return -EIO;
 }
 
-static int up(const struct workshop *w)
+static int up(const struct client *c, const struct workshop *w)
 {
 	struct vm_files files;
 	int r = vm_alive(w);
@@ -347,7 +359,7 @@ static int press_power(const struct workshop *w)
 	return r < 0 ? r : take_fd(&fd);
 }
 
-static int down(const struct workshop *w)
+static int down(const struct client *c, const struct workshop *w)
 {
 	autoclose int pidfd = vm_pidfd(w), power = -EBADF;
 	int r;
@@ -368,7 +380,7 @@ static int down(const struct workshop *w)
 const struct engine engine_vm = {
 	.name = "vm",
 	.usable = usable,
-	.has_image = vm_has_image,
+	.has_image = has_image,
 	.build = build,
 	.import = import,
 	.list_images = list_images,
@@ -376,7 +388,7 @@ const struct engine engine_vm = {
 	.label = label,
 	.push = push,
 	.pull = pull,
-	.running = vm_alive,
+	.running = running,
 	.up = up,
 	.down = down,
 	.dial = dial,

@@ -89,7 +89,7 @@ int gc_remove(const struct gc *gc, const struct engine *engine, char *images, bo
 
 		if (is_kept(gc, tag) || !is_ours(tag))
 			continue;
-		r = dry ? 0 : engine->remove_image(tag);
+		r = dry ? 0 : engine->remove_image(engine->client, tag);
 		if (r == 0) {
 			gone(tag, arg);
 			continue;

@@ -224,7 +224,7 @@ static int use_given(struct launch *l)
 	char why[256] = "";
 	int r;
 
-	r = e->usable(why, sizeof(why));
+	r = e->usable(e->client, why, sizeof(why));
 	if (r < 0 && !(l->build_only && r == -ENODEV)) {
 		log_error("engine %s cannot be used here: %s", e->name, why);
 		return r;
@@ -262,12 +262,12 @@ int launch_running(struct launch *l)
 	int r;
 
 	if (l->o.through)
-		return engine_through.running(&w);
+		return engine_through.running(engine_through.client, &w);
 	if (l->was_up && !e) {
 		log_error("%s/workshop names the unknown engine '%s'", l->state_dir, l->rec.engine);
 		return failed(l, STAGE_RECORD, -EBADMSG);
 	}
-	r = e ? e->running(&w) : 0;
+	r = e ? e->running(e->client, &w) : 0;
 	if (r < 0)
 		return failed(l, STAGE_ENGINE,
 			      log_err(r, "ask engine %s about %s", e->name, l->o.name));
@@ -344,7 +344,7 @@ static int start(struct launch *l)
 	w = launch_describe(l);
 	if (log_is_fancy(STDERR_FILENO))
 		log_info("starting %s with engine %s", l->o.name, l->engine->name);
-	return failed(l, STAGE_START, l->engine->up(&w));
+	return failed(l, STAGE_START, l->engine->up(l->engine->client, &w));
 }
 
 /*
@@ -361,7 +361,7 @@ static int wait_keeper(struct launch *l)
 	};
 	struct workshop w = launch_describe(l);
 	char text[64];
-	int fd = l->engine->dial(&w);
+	int fd = l->engine->dial(l->engine->client, &w);
 	int r = fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, sizeof(text));
 
 	if (r == 0)
@@ -432,7 +432,7 @@ static int lock_first(struct launch *l)
 	static const char *const argv[] = { "/usr/bin/enclave", "lock", NULL };
 	char text[4096];
 	struct workshop w = launch_describe(l);
-	int fd = l->engine->dial(&w);
+	int fd = l->engine->dial(l->engine->client, &w);
 	int r;
 
 	if (fd == -ENOTCONN || fd == -ECONNREFUSED || fd == -ENOENT)
@@ -474,7 +474,7 @@ static int take_down(struct launch *l)
 	/* Also when it is not running: what is left of it goes. */
 	l->engine = engine_find(l->rec.engine);
 	w = launch_describe(l);
-	r = l->engine->down(&w);
+	r = l->engine->down(l->engine->client, &w);
 	if (r == 0)
 		tell(l, saved	  ? "is locked, saved and stopped"
 			: running ? "is stopped"

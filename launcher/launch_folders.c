@@ -20,7 +20,7 @@ static int is_up(const char *name, const char *dir, const struct record *rec)
 	const struct engine *e = engine_find(rec->engine);
 	const struct workshop w = { .name = name, .state_dir = dir };
 
-	return e ? e->running(&w) : 0;
+	return e ? e->running(e->client, &w) : 0;
 }
 
 static int check_around(const struct launch *l, const char *dir)

@@ -28,7 +28,7 @@ int launch_dial(struct launch *l)
 			  l->o.name);
 		return -ENOTCONN;
 	}
-	fd = l->engine->dial(&w);
+	fd = l->engine->dial(l->engine->client, &w);
 	if (l->o.through)
 		return fd; /* it has said why */
 	if (fd == -EBUSY)
@@ -145,7 +145,7 @@ static int ask_status(struct launch *l, char *text, size_t size)
 {
 	static const char *const argv[] = { "/usr/bin/enclave", "status", "--json", NULL };
 	struct workshop w = launch_describe(l);
-	int fd = l->engine ? l->engine->dial(&w) : -ENOTCONN;
+	int fd = l->engine ? l->engine->dial(l->engine->client, &w) : -ENOTCONN;
 
 	return fd < 0 ? fd : attach_capture(fd, argv, -EBADF, text, size);
 }

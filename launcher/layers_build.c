@@ -82,7 +82,7 @@ static int import_debian(const struct engine *engine, const char *tag)
 		log_error("%s has failed", script);
 		return -EIO;
 	}
-	r = engine->import(tar, tag);
+	r = engine->import(engine->client, tar, tag);
 	return r < 0 ? log_err(r, "import %s", tag) : 0;
 }
 
@@ -96,8 +96,8 @@ int debian_find(const struct engine *engine, char tag[LAYER_TAG_MAX])
 	if (r < 0)
 		return log_err(r, "read images/ below %s", layers_source());
 	snprintf(tag, LAYER_TAG_MAX, "localhost/taz-debian:%s", strchr(hashed, ':') + 1);
-	r = engine->has_image(tag);
-	if (r == 0 && engine->has_image(DEBIAN) == 1) {
+	r = engine->has_image(engine->client, tag);
+	if (r == 0 && engine->has_image(engine->client, DEBIAN) == 1) {
 		strcpy(tag, DEBIAN);
 		r = 1;
 	}
@@ -168,7 +168,7 @@ static int build(const struct engine *engine, const struct layer *layer, const c
 	snprintf(own, sizeof(own), "TAG=%s", tag);
 	snprintf(dockerfile, sizeof(dockerfile), "%s/%s", layers_source(), layer->dockerfile);
 	log_info("building image %s", tag);
-	r = engine->build(tag, dockerfile, dir, args);
+	r = engine->build(engine->client, tag, dockerfile, dir, args);
 	if (r < 0)
 		return log_err(r, "build layer %s", layer->name);
 	explain_keep(layer->name, counts);

@@ -184,7 +184,7 @@ int layers_wanted(const struct engine *engine, const struct layers_choice *choic
 int chain_find(const struct chain *c, const struct engine *engine)
 {
 	for (int i = c->n; i > 0; i--) {
-		int r = engine->has_image(c->tags[i]);
+		int r = engine->has_image(engine->client, c->tags[i]);
 
 		if (r)
 			return r < 0 ? log_err(r, "look for %s", c->tags[i]) : i;

@@ -180,7 +180,7 @@ static int explain(const struct engine *engine, const struct chain *c, int i,
 		   struct json_object *all)
 {
 	const char *name = c->layers[i].name, *tag = c->tags[i + 1];
-	int there = engine->has_image(tag), r;
+	int there = engine->has_image(engine->client, tag), r;
 	struct why w = { 0 };
 	struct json_object *o;
 

@@ -100,7 +100,7 @@ static bool is_up(const char *root, const char *name)
 	if (r < 0)
 		return r != -ENOENT;
 	e = engine_find(rec.engine);
-	return !e || e->running(&w) != 0;
+	return !e || e->running(e->client, &w) != 0;
 }
 
 int watch_any_up(const char *root)

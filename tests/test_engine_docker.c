@@ -59,8 +59,8 @@ static void test_it_runs_and_takes_a_command_while_its_agent_answers(void **stat
 	char text[64];
 	int fd;
 
-	assert_int_equal(engine_docker.running(&shop), 1);
-	fd = engine_docker.dial(&shop);
+	assert_int_equal(engine_docker.running(engine_docker.client, &shop), 1);
+	fd = engine_docker.dial(engine_docker.client, &shop);
 	assert_true(fd >= 0);
 	assert_int_equal(attach_capture(fd, argv, -1, text, sizeof(text)), 0);
 	assert_string_equal(text, "locked\n");
@@ -69,11 +69,11 @@ static void test_it_runs_and_takes_a_command_while_its_agent_answers(void **stat
 static void test_when_its_agent_is_dead_only_the_engine_can_tell(void **state)
 {
 	end_agent();
-	assert_int_equal(engine_docker.dial(&shop), -ENOTCONN);
-	assert_true(engine_docker.running(&shop) < 0);
+	assert_int_equal(engine_docker.dial(engine_docker.client, &shop), -ENOTCONN);
+	assert_true(engine_docker.running(engine_docker.client, &shop) < 0);
 	assert_int_equal(unlink(sock_path), 0);
-	assert_int_equal(engine_docker.dial(&shop), -ENOTCONN);
-	assert_true(engine_docker.running(&shop) < 0);
+	assert_int_equal(engine_docker.dial(engine_docker.client, &shop), -ENOTCONN);
+	assert_true(engine_docker.running(engine_docker.client, &shop) < 0);
 }
 
 static void test_a_link_to_another_agent_is_not_followed(void **state)
@@ -83,11 +83,11 @@ static void test_a_link_to_another_agent_is_not_followed(void **state)
 	snprintf(other, sizeof(other), "%s/other.sock", run_dir);
 	assert_int_equal(rename(sock_path, other), 0);
 	assert_int_equal(symlink(other, sock_path), 0);
-	assert_int_equal(engine_docker.dial(&shop), -ENOTCONN);
-	assert_true(engine_docker.running(&shop) < 0);
+	assert_int_equal(engine_docker.dial(engine_docker.client, &shop), -ENOTCONN);
+	assert_true(engine_docker.running(engine_docker.client, &shop) < 0);
 	/* Without the link it is the same agent. */
 	assert_int_equal(rename(other, sock_path), 0);
-	assert_int_equal(engine_docker.running(&shop), 1);
+	assert_int_equal(engine_docker.running(engine_docker.client, &shop), 1);
 }
 
 #define WITH_AGENT(t) cmocka_unit_test_setup_teardown(t, setup, teardown)

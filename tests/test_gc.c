@@ -20,12 +20,12 @@ static char root[64];
 static char removed[256];
 
 /* The engine has every image; one of them is in use. */
-static int has_image(const char *tag)
+static int has_image(const struct client *c, const char *tag)
 {
 	return 1;
 }
 
-static int remove_image(const char *tag)
+static int remove_image(const struct client *c, const char *tag)
 {
 	if (!strcmp(tag, "taz/busy:" H1))
 		return -EBUSY;

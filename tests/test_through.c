@@ -45,7 +45,7 @@ static int teardown(void **state)
 static int capture(const char *sh, char *buf, size_t size)
 {
 	const char *argv[] = { "/bin/sh", "-c", sh, NULL };
-	int fd = engine_through.dial(&shop);
+	int fd = engine_through.dial(engine_through.client, &shop);
 
 	return fd < 0 ? fd : attach_capture(fd, argv, -EBADF, buf, size);
 }
@@ -67,8 +67,8 @@ static void test_a_look_whether_it_runs_and_the_request_are_one_command(void **s
 	FILE *f;
 
 	command_is("echo x >>${0%/*}/calls; agent");
-	assert_int_equal(engine_through.running(&shop), 1);
-	assert_int_equal(engine_through.running(&shop), 1);
+	assert_int_equal(engine_through.running(engine_through.client, &shop), 1);
+	assert_int_equal(engine_through.running(engine_through.client, &shop), 1);
 	assert_int_equal(capture("echo there", text, sizeof(text)), 0);
 	snprintf(text, sizeof(text), "%s/calls", through_dir);
 	f = fopen(text, "r");
@@ -87,8 +87,8 @@ static void test_two_at_once_and_much_are_carried_unchanged(void **state)
 	const char *argv[] = { "/bin/sh", "-c", "seq 40000", NULL };
 
 	command_is("agent");
-	first = engine_through.dial(&shop);
-	second = engine_through.dial(&shop);
+	first = engine_through.dial(engine_through.client, &shop);
+	second = engine_through.dial(engine_through.client, &shop);
 	assert_true(first >= 0 && second >= 0);
 	assert_int_equal(attach_capture(second, argv, -EBADF, text, sizeof(text)), 0);
 	assert_int_equal(strlen(text), 228894);
@@ -104,7 +104,7 @@ static void fails(int want, const char *word)
 	int r;
 
 	listen_to_stderr();
-	r = engine_through.dial(&shop);
+	r = engine_through.dial(engine_through.client, &shop);
 	msleep(100);
 	text = heard();
 	if (r != want || !strstr(text, word))
@@ -117,7 +117,7 @@ static void test_a_command_that_ends_tells_its_status_and_last_words(void **stat
 	command_is("printf 'no \\033[2Jpod\\n' >&2; exit 5");
 	fails(-ECONNRESET, "has ended with status 5");
 	listen_to_stderr();
-	assert_true(engine_through.dial(&shop) < 0);
+	assert_true(engine_through.dial(engine_through.client, &shop) < 0);
 	assert_non_null(strstr(heard(), "no ?[2Jpod\n"));
 	command_is("kill -9 $$");
 	fails(-ECONNRESET, "has ended with status 137");
@@ -132,7 +132,7 @@ static void test_a_command_that_ends_well_after_an_answer_says_nothing(void **st
 
 		command_is(status ? GREETING "exit 1" : GREETING "exit 0");
 		listen_to_stderr();
-		fd = engine_through.dial(&shop);
+		fd = engine_through.dial(engine_through.client, &shop);
 		msleep(500);
 		close(fd);
 		text = heard();
@@ -150,11 +150,11 @@ static void test_what_is_no_command_is_named(void **state)
 	struct workshop w = { .name = "one", .through = "/no/such/thing -i" };
 
 	listen_to_stderr();
-	assert_int_equal(engine_through.dial(&w), -ECONNRESET);
+	assert_int_equal(engine_through.dial(engine_through.client, &w), -ECONNRESET);
 	assert_non_null(strstr(heard(), "'/no/such/thing' cannot be run: No such file"));
 	w.through = through_dir;
 	listen_to_stderr();
-	assert_int_equal(engine_through.dial(&w), -ECONNRESET);
+	assert_int_equal(engine_through.dial(engine_through.client, &w), -ECONNRESET);
 	assert_non_null(strstr(heard(), "cannot be run: Permission denied"));
 }
 
@@ -196,7 +196,7 @@ static void test_a_closed_stream_ends_a_command_that_hears_nothing(void **state)
 	 * known by its name, too. */
 	command_is("ln -s /bin/sleep ${0%/*}/sleep; trap '' TERM HUP\n" GREETING
 		   "${0%/*}/sleep 60 & ${0%/*}/sleep 60; ${0%/*}/sleep 60");
-	fd = engine_through.dial(&shop);
+	fd = engine_through.dial(engine_through.client, &shop);
 	assert_true(fd >= 0);
 	/* The pipe to it is full, and there is more: nobody but the hang-up itself tells. */
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
