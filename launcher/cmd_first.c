@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,17 @@ static int unmask_keys(void)
 	return -EBUSY;
 }
 
+/*
+ * No program makes anybody root for a moment, whatever a layer, the workspace or a mount has: who
+ * got fusermount3 from one could mount over a home directory. Source: mount_setattr(2).
+ */
+static int forbid_setuid(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID };
+
+	return mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
 /* What an engine would have done before, and the name that --instance would have been. */
 static int prepare_pod(struct init *in)
 {
@@ -190,6 +202,9 @@ static int init(struct init *in)
 		r = prepare_pod(in);
 	if (r < 0)
 		return r;
+	r = forbid_setuid();
+	if (r < 0)
+		return log_err(r, "forbid programs that are setuid");
 	r = devices_make_all("/dev", missing, sizeof(missing));
 	if (r == -ENODEV) {
 		log_error("%s", missing);
