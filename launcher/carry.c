@@ -76,7 +76,7 @@ static bool give(struct carry_way *w)
 	return true;
 }
 
-static void be_deaf(struct carry *c)
+void carry_be_deaf(struct carry *c)
 {
 	c->deaf = true;
 	c->up.len = 0;
@@ -96,7 +96,7 @@ enum carry_end carry_turn(struct carry *c, const struct pollfd p[CARRY_POLL])
 	if (p[P_HOST_OUT].revents & POLLOUT && !give(&c->down))
 		return CARRY_HOST_GONE;
 	if (p[P_AGENT_IN].revents & gone || (p[P_AGENT_IN].revents & POLLOUT && !give(&c->up)))
-		be_deaf(c);
+		carry_be_deaf(c);
 	if (p[P_AGENT_OUT].revents && !take(&c->down))
 		return CARRY_AGENT_GONE;
 	c->answered |= c->down.len > 0;

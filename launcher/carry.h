@@ -45,6 +45,9 @@ void carry_fill(const struct carry *c, struct pollfd p[CARRY_POLL]);
  * agent's side has no more to say. */
 int carry_wait_ms(const struct carry *c);
 
+/* carry_be_deaf - the agent's side takes nothing more, as is known from elsewhere */
+void carry_be_deaf(struct carry *c);
+
 /* carry_turn - read and write what poll(2) has found */
 enum carry_end carry_turn(struct carry *c, const struct pollfd p[CARRY_POLL]);
 

@@ -131,7 +131,7 @@ static int become(const char *user)
 	return pw ? privs_become(user, pw->pw_uid, pw->pw_gid, 0) : -ENOENT;
 }
 
-static int prepare(const struct child_spec *spec, const struct ends *e, int *report)
+static int prepare(const struct child_spec *spec, const struct ends *e, pid_t parent, int *report)
 {
 	int r;
 
@@ -143,19 +143,25 @@ static int prepare(const struct child_spec *spec, const struct ends *e, int *rep
 		return r;
 	if (spec->tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		return -errno;
-	umask(022);
 	if (spec->user) {
 		r = become(spec->user);
 		if (r < 0)
 			return r;
 	}
+	/* After the change of user, which clears it. */
+	if (spec->dies_with_us && (r = privs_die_with_parent(parent)) < 0)
+		return r;
+	if (!spec->cwd)
+		return 0;
+	umask(022);
 	/* As that user: a directory it may not enter is not entered for it. */
 	return chdir(spec->cwd) < 0 && chdir("/") < 0 ? -errno : 0;
 }
 
-_Noreturn static void child_main(const struct child_spec *spec, const struct ends *e, int report)
+_Noreturn static void child_main(const struct child_spec *spec, const struct ends *e, pid_t parent,
+				 int report)
 {
-	int r = prepare(spec, e, &report);
+	int r = prepare(spec, e, parent, &report);
 
 	if (r == 0) {
 		environ = (char **)spec->envp; /* PATH for the search is the new one */
@@ -187,7 +193,7 @@ static int spawn(const struct child_spec *spec, struct ends *e, pid_t *ret_pid)
 {
 	autoclose int rd = -EBADF, wr = -EBADF;
 	int report[2], r;
-	pid_t pid;
+	pid_t pid, self = getpid();
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return -errno;
@@ -197,7 +203,7 @@ static int spawn(const struct child_spec *spec, struct ends *e, pid_t *ret_pid)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child_main(spec, e, wr);
+		child_main(spec, e, self, wr);
 	fd_close(&wr);
 	r = wait_exec(rd);
 	if (r < 0) {

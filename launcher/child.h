@@ -17,10 +17,12 @@
 struct child_spec {
 	const char *const *argv;
 	const char *const *envp;
-	const char *cwd;      /* falls back to / when it cannot be entered as that user */
+	const char *cwd;      /* falls back to / when it cannot be entered as that user; NULL: ours,
+				 and our umask, too */
 	const char *tty_user; /* who owns the terminal */
 	const char *user;     /* become this user for good; NULL: stay root */
 	int extra_fd;	      /* borrowed; < 0 for none */
+	bool dies_with_us;    /* SIGKILL when we end (prctl(2) PR_SET_PDEATHSIG) */
 	bool tty;
 	uint16_t rows, cols;
 };

@@ -2,24 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enclave/base/fd.h"
 #include "enclave/base/run.h"
 #include "enclave/base/utf8.h"
 #include "launcher/carry.h"
+#include "launcher/child.h"
 
 #define EOF_MS	700 /* from the end of its input to SIGTERM */
 #define TERM_MS 500 /* from there to SIGKILL */
@@ -78,10 +75,8 @@ int through_start(const char *command)
 
 struct between {
 	const char *name; /* COMMAND's first word */
-	pid_t pid;	  /* its group's, too */
-	int pidfd;
-	int in, out, err; /* our ends */
-	bool tty;	  /* standard error is a terminal, maybe a raw one */
+	struct child command;
+	bool tty; /* standard error is a terminal, maybe a raw one */
 	struct carry carry;
 };
 
@@ -139,92 +134,15 @@ static void unblock_stderr(struct between *b)
 	fd_close(&fd);
 }
 
-_Noreturn static void be_command(char *const argv[], const int fds[3], int report, pid_t parent)
-{
-	int r;
-
-	setpgid(0, 0);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) {
-		for (int i = 0; i < 3; i++)
-			dup2(fds[i], i);
-		execvp(argv[0], argv);
-	}
-	r = -errno;
-	if (write(report, &r, sizeof(r)) != sizeof(r))
-		_exit(126);
-	_exit(127);
-}
-
-struct pipes {
-	int rd[4], wr[4]; /* in, out, err, and why it could not be run */
-};
-
-static void pipes_done(struct pipes *p)
-{
-	for (int i = 0; i < 4; i++) {
-		fd_close(&p->rd[i]);
-		fd_close(&p->wr[i]);
-	}
-}
-
-static int pipes_open(struct pipes *p)
-{
-	for (int i = 0; i < 4; i++) {
-		int ends[2];
-
-		if (pipe2(ends, O_CLOEXEC) < 0)
-			return -errno;
-		p->rd[i] = ends[0];
-		p->wr[i] = ends[1];
-	}
-	/* Ours alone, at this end. */
-	return fcntl(p->rd[2], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int start(struct between *b, char *const argv[])
-{
-	__attribute__((cleanup(pipes_done))) struct pipes p = { { -1, -1, -1, -1 },
-								{ -1, -1, -1, -1 } };
-	pid_t self = getpid();
-	int why = 0, r = pipes_open(&p);
-
-	if (r < 0)
-		return r;
-	b->pid = fork();
-	if (b->pid < 0)
-		return -errno;
-	if (!b->pid)
-		be_command(argv, (int[3]){ p.rd[0], p.wr[1], p.wr[2] }, p.wr[3], self);
-	setpgid(b->pid, b->pid);
-	fd_close(&p.wr[3]);
-	if (read(p.rd[3], &why, sizeof(why)) == sizeof(why)) {
-		run_wait(b->pid);
-		return why;
-	}
-	b->pidfd = (int)syscall(SYS_pidfd_open, b->pid, 0);
-	if (b->pidfd < 0) {
-		r = -errno;
-		kill(-b->pid, SIGKILL);
-		run_wait(b->pid);
-		return r;
-	}
-	b->in = take_fd(&p.wr[0]);
-	b->out = take_fd(&p.rd[1]);
-	b->err = take_fd(&p.rd[2]);
-	return 0;
-}
-
 static void on_complaint(struct between *b)
 {
 	char buf[4096 + 1];
-	ssize_t n = read(b->err, buf, sizeof(buf) - 1);
+	ssize_t n = read(b->command.err, buf, sizeof(buf) - 1);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		fd_close(&b->err);
+		fd_close(&b->command.err);
 		return;
 	}
 	buf[n] = '\0';
@@ -234,7 +152,7 @@ static void on_complaint(struct between *b)
 
 static bool has_ended(struct between *b, int timeout_ms)
 {
-	struct pollfd p = { .fd = b->pidfd, .events = POLLIN };
+	struct pollfd p = { .fd = b->command.pidfd, .events = POLLIN };
 
 	return poll(&p, 1, timeout_ms) == 1;
 }
@@ -242,14 +160,14 @@ static bool has_ended(struct between *b, int timeout_ms)
 /* Its group, too, before it is reaped: until then the number is nobody else's. */
 static int end_command(struct between *b)
 {
-	fd_close(&b->in);
+	fd_close(&b->command.in);
 	if (!has_ended(b, EOF_MS)) {
-		kill(-b->pid, SIGTERM);
-		kill(-b->pid, SIGCONT);
+		child_signal(&b->command, SIGTERM);
+		child_signal(&b->command, SIGCONT);
 		has_ended(b, TERM_MS);
 	}
-	kill(-b->pid, SIGKILL);
-	return run_wait(b->pid);
+	child_signal(&b->command, SIGKILL);
+	return child_wait(&b->command);
 }
 
 enum { P_ERR = CARRY_POLL, P_CHILD, P_MAX };
@@ -260,8 +178,8 @@ static enum carry_end turn(struct between *b, bool *ended)
 	int n;
 
 	carry_fill(&b->carry, p);
-	p[P_ERR] = (struct pollfd){ b->err, POLLIN, 0 };
-	p[P_CHILD] = (struct pollfd){ *ended ? -1 : b->pidfd, POLLIN, 0 };
+	p[P_ERR] = (struct pollfd){ b->command.err, POLLIN, 0 };
+	p[P_CHILD] = (struct pollfd){ *ended ? -1 : b->command.pidfd, POLLIN, 0 };
 	n = poll(p, P_MAX, carry_wait_ms(&b->carry));
 	if (n < 0)
 		return errno == EINTR ? CARRY_ON : CARRY_AGENT_GONE;
@@ -271,9 +189,9 @@ static enum carry_end turn(struct between *b, bool *ended)
 		on_complaint(b);
 	if (p[P_CHILD].revents) {
 		/* What it has written is in the pipe. Who else holds that is ended with it. */
-		*ended = b->carry.deaf = true;
-		b->carry.up.len = 0;
-		kill(-b->pid, SIGKILL);
+		*ended = true;
+		carry_be_deaf(&b->carry);
+		child_signal(&b->command, SIGKILL);
 	}
 	return carry_turn(&b->carry, p);
 }
@@ -295,15 +213,15 @@ static void carry_all(struct between *b)
 	bool ended = false;
 	int status;
 
-	carry_init(&b->carry, STDIN_FILENO, STDIN_FILENO, b->in, b->out);
+	carry_init(&b->carry, STDIN_FILENO, STDIN_FILENO, b->command.in, b->command.out);
 	while (end == CARRY_ON)
 		end = turn(b, &ended);
 	/* One that is about to end says why. */
 	if (end == CARRY_AGENT_GONE && !ended)
 		ended = has_ended(b, 100);
 	status = end_command(b);
-	while (end == CARRY_AGENT_GONE && b->err >= 0) {
-		struct pollfd p = { .fd = b->err, .events = POLLIN };
+	while (end == CARRY_AGENT_GONE && b->command.err >= 0) {
+		struct pollfd p = { .fd = b->command.err, .events = POLLIN };
 
 		if (poll(&p, 1, 0) != 1)
 			break;
@@ -314,7 +232,11 @@ static void carry_all(struct between *b)
 
 int through_serve(char *const argv[])
 {
-	struct between b = { .name = argv[0], .in = -EBADF, .out = -EBADF, .err = -EBADF };
+	const struct child_spec spec = { .argv = (const char *const *)argv,
+					 .envp = (const char *const *)environ,
+					 .extra_fd = -EBADF,
+					 .dies_with_us = true };
+	struct between b = { .name = argv[0] };
 	pid_t pid = fork();
 	int r;
 
@@ -323,14 +245,12 @@ int through_serve(char *const argv[])
 	setsid();
 	signal(SIGPIPE, SIG_IGN);
 	unblock_stderr(&b);
-	r = start(&b, argv);
+	r = child_start(&spec, &b.command);
 	if (r < 0) {
 		say(&b, "'%s' cannot be run: %s", b.name, strerror(-r));
 		return r;
 	}
 	carry_all(&b);
-	fd_close(&b.out);
-	fd_close(&b.err);
-	fd_close(&b.pidfd);
+	child_done(&b.command);
 	return 0;
 }
