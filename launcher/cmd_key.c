@@ -98,9 +98,7 @@ static int sort_words(int argc, char *argv[], char *front[], char *rest[])
 
 	front[0] = argv[0];
 	for (int i = 0; i < argc; i++) {
-		bool ours =
-			i && (!strncmp(argv[i], "--name", 6) || !strncmp(argv[i], "--engine", 8) ||
-			      !strncmp(argv[i], "--through", 9));
+		bool ours = i && opts_is_one(argv[i], OPT_INSIDE);
 
 		if (ours)
 			front[f++] = argv[i];

@@ -22,6 +22,14 @@ int container_kernel(char *why, size_t size);
  */
 void container_our_names(char *lines);
 
+/* CONTAINER_FUNCTIONS - of a struct engine, all but usable */
+#define CONTAINER_FUNCTIONS                                                                     \
+	.has_image = container_has_image, .build = container_build, .import = container_import, \
+	.list_images = container_list_images, .remove_image = container_remove_image,           \
+	.label = container_label, .push = container_push, .pull = container_pull,               \
+	.running = container_running, .up = container_up, .down = container_down,               \
+	.dial = container_dial
+
 int container_has_image(const struct client *c, const char *tag);
 int container_build(const struct client *c, const char *tag, const char *dockerfile,
 		    const char *context, const char *const args[]);

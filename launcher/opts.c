@@ -243,6 +243,14 @@ static const struct opt *find_name(const char *name)
 	return NULL;
 }
 
+bool opts_is_one(const char *word, unsigned bits)
+{
+	const char *value;
+	const struct opt *t = find(word, &value);
+
+	return t && t->bit & bits;
+}
+
 bool opts_is_name(const char *name)
 {
 	return find_name(name);

@@ -85,6 +85,9 @@ void opts_init(struct opts *o);
  */
 int opts_take(struct opts *o, int argc, char *const argv[], char *why, unsigned long size);
 
+/* opts_is_one - is that word one of the options with those bits, with or without "=VALUE"? */
+bool opts_is_one(const char *word, unsigned bits);
+
 /* opts_is_name - is it an option, given without its dashes? */
 bool opts_is_name(const char *name);
 
