@@ -64,9 +64,7 @@ static void exec_command(const struct session_user *user, char *const argv[])
 	_exit(err == ENOENT ? 127 : 126);
 }
 
-/* What su(1) sets: root's HOME, as an engine's exec leaves it, would be where its user may not
- * write.
- */
+/* What su(1) sets: an engine's exec leaves root's HOME, where its user may not write. */
 static int set_identity(const struct session_user *user)
 {
 	const char *const env[][2] = {
